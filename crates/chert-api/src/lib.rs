@@ -1,0 +1,23 @@
+//! The REST server: reads the store, answers clients. It never writes chain tables and never
+//! talks to the node.
+//!
+//! One request runs through `middleware::edge`, then its handler in `routes`, which asks
+//! `cache` for finished bytes or the store for rows.
+
+pub mod answer;
+mod cache;
+pub mod cursor;
+pub mod error;
+pub mod metrics;
+mod middleware;
+pub mod openapi;
+mod params;
+pub mod routes;
+mod server;
+mod snapshot;
+mod state;
+
+pub use error::Problem;
+pub use openapi::openapi_json;
+pub use server::{router, serve};
+pub use state::{ApiSettings, ApiState};

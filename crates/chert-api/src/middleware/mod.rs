@@ -1,0 +1,200 @@
+//! What happens to every request before and after its handler.
+//!
+//! One function in one order rather than a stack of layers: the order matters (a refused request
+//! must still carry its id and its headers), and one boxed future per request is enough.
+
+mod client;
+pub(crate) mod conditional;
+mod cors;
+pub(crate) mod encoding;
+pub(crate) mod rate_limit;
+mod request_id;
+mod security;
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use tracing::Instrument;
+
+use crate::answer::{INDEXED_HEIGHT, NO_STORE};
+use crate::error::{Kind, Problem};
+use crate::params::check_encoding;
+use crate::state::ApiState;
+use rate_limit::Verdict;
+
+/// Longest URI, in bytes.
+const URI_BYTES_MAX: usize = 8 * 1024;
+/// Longest request body, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Marks an error answer whose body is already as it should be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verbatim;
+
+/// Runs one request.
+pub(crate) async fn edge(State(api): State<ApiState>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let context = Context::of(&request);
+    let span = tracing::info_span!(
+        "request",
+        request_id = context.request_id.to_str().unwrap_or_default(),
+        trace_id = context.trace_id.as_deref(),
+        method = context.method.as_str(),
+        route = context.route(),
+    );
+    let mut response = handle(&api, &context, request, next).instrument(span.clone()).await;
+    span.in_scope(|| finish(&api, &context, &mut response));
+    let route = context.route.as_ref().map(MatchedPath::as_str);
+    api.http_metrics().record(route, &context.method, response.status(), started.elapsed());
+    response
+}
+
+/// What is remembered of a request until its answer is finished.
+struct Context {
+    request_id: HeaderValue,
+    trace_id: Option<String>,
+    route: Option<MatchedPath>,
+    method: Method,
+    path: String,
+}
+
+impl Context {
+    fn of(request: &Request) -> Self {
+        Self {
+            request_id: request_id::of(request.headers()),
+            trace_id: request_id::trace_id(request.headers()),
+            route: request.extensions().get::<MatchedPath>().cloned(),
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+        }
+    }
+
+    fn route(&self) -> &str {
+        self.route.as_ref().map_or(crate::metrics::UNMATCHED, MatchedPath::as_str)
+    }
+}
+
+async fn handle(api: &ApiState, context: &Context, request: Request, next: Next) -> Response {
+    if context.method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let verdict = match admit(api, context, &request) {
+        Ok(verdict) => verdict,
+        Err(response) => return *response,
+    };
+    let mut response = match refuse(&request) {
+        Some(problem) => problem.into_response(),
+        None => run(api, request, next).await,
+    };
+    if let Some(verdict) = verdict {
+        let free = response.status() == StatusCode::NOT_MODIFIED;
+        let verdict = if free { verdict.refund(api) } else { verdict };
+        verdict.write(response.headers_mut());
+    }
+    response
+}
+
+/// Asks the rate limit. The answer to a refused request is boxed: it is big and rare.
+fn admit(
+    api: &ApiState,
+    context: &Context,
+    request: &Request,
+) -> Result<Option<Verdict>, Box<Response>> {
+    let Some(limiter) = api.limiter().filter(|_| !rate_limit::is_free(&context.path)) else {
+        return Ok(None);
+    };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let Some(peer) = peer else { return Ok(None) };
+    let proxies = &api.settings().trusted_proxies;
+    let verdict = limiter.check(client::address(peer, request.headers(), proxies));
+    if verdict.allowed() {
+        return Ok(Some(verdict));
+    }
+    let mut response = verdict.problem().into_response();
+    verdict.write(response.headers_mut());
+    Err(Box::new(response))
+}
+
+fn refuse(request: &Request) -> Option<Problem> {
+    let uri = request.uri();
+    if uri.path().len() + uri.query().map_or(0, str::len) > URI_BYTES_MAX {
+        return Some(Problem::new(Kind::UriTooLong, "The URI is above 8 KiB."));
+    }
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    if length.and_then(|l| l.parse::<usize>().ok()).is_some_and(|l| l > BODY_BYTES_MAX) {
+        return Some(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    check_encoding(uri).err()
+}
+
+/// Runs the handler within the time limit; a panic becomes an answer.
+async fn run(api: &ApiState, request: Request, next: Next) -> Response {
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(api.settings().request_timeout, work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => {
+            let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Problem::internal(format_args!("panic: {}", text.unwrap_or_default())).into_response()
+        }
+        Err(_) => Problem::timeout().into_response(),
+    }
+}
+
+/// Adds what every answer carries, and writes the body of errors.
+fn finish(api: &ApiState, context: &Context, response: &mut Response) {
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        write_problem(context, response);
+    }
+    encoding::tag_encoding(response);
+    let headers = response.headers_mut();
+    if !headers.contains_key(&INDEXED_HEIGHT) {
+        api.snapshot().consistency().write(headers);
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+    }
+    headers.insert(request_id::HEADER, context.request_id.clone());
+    cors::write(headers, &context.method);
+    security::write(headers, &context.path);
+    tracing::debug!(status = status.as_u16(), "answered");
+}
+
+fn write_problem(context: &Context, response: &mut Response) {
+    if response.extensions().get::<Verbatim>().is_some() {
+        return;
+    }
+    let problem = response.extensions_mut().remove::<Problem>();
+    let problem = problem.unwrap_or_else(|| Problem::of_status(response.status()));
+    log(&problem);
+    let request_id = context.request_id.to_str().unwrap_or_default();
+    let body = problem.body(&context.path, request_id);
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    *response.status_mut() = problem.status();
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::CONTENT_ENCODING);
+    headers.remove(header::ETAG);
+    *response.body_mut() = Body::from(body);
+}
+
+fn log(problem: &Problem) {
+    let (kind, _, status) = problem.kind.table();
+    let cause = problem.cause.as_deref().unwrap_or_default();
+    if status.is_server_error() {
+        tracing::error!(status = status.as_u16(), kind, cause, "request failed");
+    } else {
+        tracing::debug!(status = status.as_u16(), kind, detail = %problem.detail, "refused");
+    }
+}

@@ -1,0 +1,142 @@
+//! What every request shares.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use chert_store::Store;
+use ipnet::IpNet;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
+
+use crate::cache::AnswerCache;
+use crate::metrics::HttpMetrics;
+use crate::middleware::rate_limit::RateLimiter;
+use crate::snapshot::Snapshot;
+
+/// Requests that may wait for the indexer to read a balance at the same time; others are answered
+/// with what is known.
+const BALANCE_WAITS_MAX: usize = 64;
+
+/// Settings of the server, filled by the binary from `config/api.toml`.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// Requests per minute and client address; 0 for no limit.
+    pub anonymous_rpm: u32,
+    /// Proxies whose `x-forwarded-for` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Memory for finished answers, in bytes; 0 for none.
+    pub cache_bytes: u64,
+    /// Time limit of one request.
+    pub request_timeout: Duration,
+    /// How long a request for a balance that was never read waits for the indexer.
+    pub balance_wait: Duration,
+    /// Decimals of the currency, for display only.
+    pub decimals: u8,
+    /// Name of the network; the node's own where absent.
+    pub network: Option<String>,
+    /// Chain id; the node's own where absent.
+    pub chain_id: Option<String>,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            anonymous_rpm: 100,
+            trusted_proxies: Vec::new(),
+            cache_bytes: 1 << 30,
+            request_timeout: Duration::from_secs(5),
+            balance_wait: Duration::from_millis(1500),
+            decimals: 9,
+            network: None,
+            chain_id: None,
+        }
+    }
+}
+
+/// Shared state; cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    settings: ApiSettings,
+    metrics: PrometheusHandle,
+    http_metrics: HttpMetrics,
+    cache: AnswerCache,
+    limiter: Option<RateLimiter>,
+    snapshot: RwLock<Arc<Snapshot>>,
+    balance_waits: Semaphore,
+    started: Instant,
+}
+
+impl ApiState {
+    /// State over a store. `metrics` is the handle of the recorder that the process installed
+    /// (see [`crate::metrics::install`]); install it first, or the counters count into nothing.
+    pub fn new(store: Store, settings: ApiSettings, metrics: PrometheusHandle) -> Self {
+        let inner = Inner {
+            store,
+            metrics,
+            http_metrics: HttpMetrics::new(),
+            cache: AnswerCache::new(settings.cache_bytes),
+            limiter: RateLimiter::per_minute(settings.anonymous_rpm),
+            snapshot: RwLock::new(Arc::new(Snapshot::unknown())),
+            balance_waits: Semaphore::new(BALANCE_WAITS_MAX),
+            started: Instant::now(),
+            settings,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &ApiSettings {
+        &self.inner.settings
+    }
+
+    /// Text of all metrics.
+    pub fn render_metrics(&self) -> String {
+        self.inner.cache.record_size();
+        self.inner.metrics.render()
+    }
+
+    /// Time since the start of the process's server.
+    pub fn uptime(&self) -> Duration {
+        self.inner.started.elapsed()
+    }
+
+    pub(crate) fn upkeep_metrics(&self) {
+        self.inner.metrics.run_upkeep();
+    }
+
+    pub(crate) fn http_metrics(&self) -> &HttpMetrics {
+        &self.inner.http_metrics
+    }
+
+    pub(crate) fn cache(&self) -> &AnswerCache {
+        &self.inner.cache
+    }
+
+    pub(crate) fn limiter(&self) -> Option<&RateLimiter> {
+        self.inner.limiter.as_ref()
+    }
+
+    pub(crate) fn balance_waits(&self) -> &Semaphore {
+        &self.inner.balance_waits
+    }
+
+    /// The system as last seen.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.inner.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_snapshot(&self, snapshot: Snapshot) {
+        let mut slot = self.inner.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = Arc::new(snapshot);
+    }
+}

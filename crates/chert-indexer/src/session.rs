@@ -1,0 +1,427 @@
+//! One writer session: rounds of "what do the nodes say" and "what do we do about it".
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use chert_sources::{Fault, FetchLimits, Fetcher, SourceError, SourceHealth};
+use chert_store::{BatchRows, Change, NodeView, StoreError, Writer};
+use silica_models::{Block, Height};
+use tokio_util::sync::CancellationToken;
+
+use crate::plan::{Plan, plan};
+use crate::reorg::{Branch, Facts, Verdict, Walk, decide, walk_back};
+use crate::settings::{BATCH_BLOCKS_MAX, BATCH_TRANSACTIONS, BULK_BATCH_BLOCKS, PAGES_AT_ONCE_MAX};
+use crate::{Indexer, IndexerError, Mode};
+
+/// Pause when no node may be asked; back-off per node decides how often one really is.
+const NOBODY_PAUSE: Duration = Duration::from_millis(100);
+/// Nodes are asked for their tip at least this often, also in the middle of a backfill.
+const TIPS_EVERY: Duration = Duration::from_secs(2);
+/// An unchanged heartbeat is written this often.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+/// Distance to the tip at which the bulk backfill ends, on top of the finality depth.
+const BULK_MARGIN_BLOCKS: u64 = 100;
+
+pub(crate) struct Session<'a> {
+    indexer: &'a Indexer,
+    writer: Writer,
+    start: Height,
+    beat_at: Option<Instant>,
+    beat: NodeView,
+    /// Since when a source has been proving a branch shorter than ours.
+    shorter_since: HashMap<usize, Instant>,
+}
+
+/// Opens the writer and works until stopped; an error closes the session.
+pub(crate) async fn run(indexer: &Indexer, stop: &CancellationToken) -> Result<(), IndexerError> {
+    let settings = &indexer.settings;
+    let mut writer = Writer::open(&indexer.database, settings.finality_depth).await?;
+    writer.set_start(settings.sync_from_block).await?;
+    let (start, _) = writer.origin().await?;
+    let mut session = Session {
+        indexer,
+        writer,
+        start,
+        beat_at: None,
+        beat: NodeView::default(),
+        shorter_since: HashMap::new(),
+    };
+    session.check_origin().await?;
+    session.learn_names().await;
+    while !stop.is_cancelled() {
+        let pause = session.round(stop).await?;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
+impl Session<'_> {
+    /// One look at the nodes and one step; returns the pause before the next.
+    async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, IndexerError> {
+        let tips = self.look().await?;
+        let idle = self.indexer.settings.sync_interval;
+        match plan(self.writer.checkpoint(), self.start, &tips) {
+            Plan::Wait => {
+                self.publish(Mode::Waiting, 0, 0);
+                Ok(NOBODY_PAUSE.min(idle))
+            }
+            Plan::NotThereYet => Ok(idle),
+            Plan::Extend { source, first, last } => self.extend(source, first, last, stop).await,
+            Plan::CheckTip { source } => {
+                self.check_tip(source).await?;
+                Ok(idle)
+            }
+            Plan::CheckLower { source, height } => {
+                self.check_lower(source, height).await?;
+                Ok(idle)
+            }
+        }
+    }
+
+    /// Asks all nodes for their tips and writes the heartbeat.
+    async fn look(&mut self) -> Result<Vec<(usize, chert_sources::Tip)>, IndexerError> {
+        let tips = self.indexer.sources.tips().await;
+        let now_ms = (self.indexer.settings.now_ms)();
+        if let Some(best) = tips.iter().map(|(_, tip)| tip.height).max() {
+            self.beat.height = best;
+            self.beat.seen_at_ms = now_ms;
+        }
+        self.beat.progressed_at_ms = now_ms;
+        let changed = i64::try_from(self.beat.height).ok() != Some(self.writer.checkpoint().node_height);
+        let due = self.beat_at.is_none_or(|at| at.elapsed() >= HEARTBEAT_EVERY);
+        if (changed || due) && self.beat.seen_at_ms > 0 {
+            self.writer.heartbeat(&self.beat).await?;
+            self.beat_at = Some(Instant::now());
+        }
+        Ok(tips)
+    }
+
+    async fn extend(
+        &mut self,
+        source: usize,
+        first: Height,
+        last: Height,
+        stop: &CancellationToken,
+    ) -> Result<Duration, IndexerError> {
+        let settings = &self.indexer.settings;
+        let behind = last - first + 1;
+        let bulk_last = last.saturating_sub(settings.finality_depth + BULK_MARGIN_BLOCKS);
+        let wants_bulk = settings.bulk_threshold_blocks.is_some_and(|t| behind >= t);
+        if self.writer.checkpoint().bulk || (wants_bulk && self.writer.enter_bulk().await?) {
+            if bulk_last > first {
+                self.backfill(first, bulk_last, Mode::Bulk, stop).await?;
+            } else {
+                self.leave_bulk().await?;
+            }
+            return Ok(Duration::ZERO);
+        }
+        if behind > settings.batch_blocks {
+            self.backfill(first, last, Mode::Backfill, stop).await?;
+            return Ok(Duration::ZERO);
+        }
+        let (from, blocks) = match self.indexer.sources.blocks(first, last).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::debug!(%error, first, last, source, "blocks not fetched");
+                return Ok(NOBODY_PAUSE.min(settings.sync_interval));
+            }
+        };
+        let rows = encode(&blocks)?;
+        if !rows.links_to(&self.writer.checkpoint().hash) {
+            self.resolve(from, last).await?;
+            return Ok(NOBODY_PAUSE.min(settings.sync_interval));
+        }
+        self.commit(None, &rows, true).await?;
+        self.indexer.sources.set_health(from, SourceHealth::Healthy);
+        self.shorter_since.clear();
+        self.publish(Mode::Follow, rows.block_count(), 0);
+        Ok(settings.sync_interval)
+    }
+
+    /// Fetches and commits `first..=last`, fetching ahead of the commits.
+    async fn backfill(
+        &mut self,
+        first: Height,
+        last: Height,
+        mode: Mode,
+        stop: &CancellationToken,
+    ) -> Result<(), IndexerError> {
+        let batch = self.indexer.settings.batch_blocks.clamp(1, BATCH_BLOCKS_MAX);
+        let limits = FetchLimits {
+            page_blocks_max: if mode == Mode::Bulk { batch.max(BULK_BATCH_BLOCKS) } else { batch },
+            page_transactions: BATCH_TRANSACTIONS,
+            pages_max: PAGES_AT_ONCE_MAX,
+        };
+        let sources = std::sync::Arc::clone(&self.indexer.sources);
+        let mut fetcher = Fetcher::new(sources, limits, first, last, |blocks| encode(&blocks));
+        let mut looked = Instant::now();
+        while !stop.is_cancelled() {
+            let (source, rows) = match fetcher.next_page().await {
+                Ok(Some((source, rows))) => (source, rows?),
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "backfill interrupted");
+                    if mode == Mode::Bulk && error.fault == Fault::Missing {
+                        // A node that boasts of blocks nobody has must not keep us in bulk mode.
+                        self.leave_bulk().await?;
+                    }
+                    break;
+                }
+            };
+            if !rows.links_to(&self.writer.checkpoint().hash) {
+                let tip = rows.last_height().unwrap_or(last);
+                self.resolve(source, tip).await?;
+                break;
+            }
+            let near = last.saturating_sub(rows.last_height().unwrap_or(0))
+                < self.indexer.settings.finality_depth;
+            self.commit(None, &rows, mode == Mode::Backfill && near).await?;
+            self.publish(mode, rows.block_count(), 0);
+            if looked.elapsed() >= TIPS_EVERY {
+                self.look().await?;
+                looked = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    async fn leave_bulk(&mut self) -> Result<(), IndexerError> {
+        self.publish(Mode::BuildingIndexes, 0, 0);
+        tracing::info!("bulk backfill done, building indexes and totals");
+        self.writer.leave_bulk().await?;
+        self.publish(Mode::Backfill, 0, 0);
+        Ok(())
+    }
+
+    /// The node is as high as we are: is it the same block?
+    async fn check_tip(&mut self, index: usize) -> Result<(), IndexerError> {
+        let Some(height) = self.writer.checkpoint().tip() else { return Ok(()) };
+        if self.writer.checkpoint().bulk {
+            self.leave_bulk().await?;
+        }
+        match self.hash_at(index, height).await {
+            Some(hash) if hash == self.writer.checkpoint().hash => {
+                self.indexer.sources.set_health(index, SourceHealth::Healthy);
+                self.shorter_since.clear();
+                self.publish(Mode::Follow, 0, 0);
+                let now_s = (self.indexer.settings.now_ms)() / 1_000;
+                if self.indexer.store.requeue_provisional(now_s).await? > 0 {
+                    self.indexer.committed.notify_one();
+                }
+                Ok(())
+            }
+            Some(_) => self.resolve(index, height).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Every node is below us: syncing, or on a branch that is shorter for now.
+    async fn check_lower(&mut self, index: usize, height: Height) -> Result<(), IndexerError> {
+        if height < self.start {
+            self.note(index, Fault::Lagging, format!("tip {height} is below the first block"));
+            return Ok(());
+        }
+        let Some(hash) = self.hash_at(index, height).await else { return Ok(()) };
+        let stored = self.writer.find_hash(height).await?;
+        if stored.is_some_and(|s| s.as_bytes() == hash) {
+            self.shorter_since.remove(&index);
+            self.note(index, Fault::Lagging, format!("tip {height} is behind the index"));
+            return Ok(());
+        }
+        self.resolve(index, height).await
+    }
+
+    /// A node serves another block where we have one: prove its branch, then decide.
+    async fn resolve(&mut self, index: usize, tip: Height) -> Result<(), IndexerError> {
+        if self.writer.checkpoint().bulk {
+            return self.leave_bulk().await;
+        }
+        let Some(source) = self.indexer.sources.source(index).cloned() else { return Ok(()) };
+        let Some(stored_tip) = self.writer.checkpoint().tip() else { return Ok(()) };
+        let top = stored_tip.max(tip.min(stored_tip + self.indexer.settings.batch_blocks));
+        let allow_deep = self.indexer.settings.allow_deep_reorg;
+        match walk_back(&mut self.writer, &source, tip, top, allow_deep).await? {
+            Err(error) => self.indexer.sources.note_fault(index, &error),
+            Ok(Walk::SameChain) => {
+                self.note(index, Fault::BadBlocks, "its answers contradict each other".into());
+            }
+            Ok(Walk::NoAncestor { down_to }) => self.no_ancestor(index, down_to).await?,
+            Ok(Walk::Proven(branch)) => self.proven(index, branch).await?,
+        }
+        Ok(())
+    }
+
+    async fn proven(&mut self, index: usize, branch: Branch) -> Result<(), IndexerError> {
+        let checkpoint = self.writer.checkpoint().clone();
+        let stored_tip = checkpoint.tip().unwrap_or(0);
+        let since = *self.shorter_since.entry(index).or_insert_with(Instant::now);
+        let facts = Facts {
+            stored_tip,
+            finalized: u64::try_from(checkpoint.finalized_height).ok(),
+            ancestor: branch.ancestor,
+            branch_tip: branch.tip,
+            vouched_tip: self.vouched_tip(index, stored_tip, &checkpoint.hash).await,
+            shorter_for: since.elapsed(),
+            patience: self.indexer.settings.shorter_branch_patience,
+            allow_deep: self.indexer.settings.allow_deep_reorg,
+        };
+        match decide(&facts) {
+            Verdict::Follow => self.follow_branch(&branch, stored_tip).await,
+            Verdict::Disagreement => {
+                let text = format!("branch from block {} that no other node has", branch.ancestor);
+                self.note(index, Fault::Disagreeing, text);
+                Ok(())
+            }
+            Verdict::Shorter => {
+                let text = format!("a branch from block {} that is shorter", branch.ancestor);
+                self.note(index, Fault::Lagging, text);
+                Ok(())
+            }
+            Verdict::TooDeep => {
+                self.refuse_deep(index, branch.ancestor);
+                Ok(())
+            }
+        }
+    }
+
+    async fn follow_branch(
+        &mut self,
+        branch: &Branch,
+        stored_tip: Height,
+    ) -> Result<(), IndexerError> {
+        let rows = encode(&branch.blocks)?;
+        let depth = stored_tip - branch.ancestor;
+        self.commit(Some(branch.ancestor), &rows, true).await?;
+        metrics::counter!("chert_indexer_reorgs_total").increment(1);
+        metrics::histogram!("chert_indexer_reorg_depth_blocks").record(depth as f64);
+        tracing::info!(depth, ancestor = branch.ancestor, tip = branch.tip, "reorganisation followed");
+        self.shorter_since.clear();
+        self.publish(Mode::Follow, rows.block_count(), 1);
+        Ok(())
+    }
+
+    /// Best tip among the other nodes that still serve our tip.
+    async fn vouched_tip(&self, except: usize, height: Height, hash: &[u8]) -> Option<Height> {
+        let mut best = None;
+        for (index, view) in self.indexer.sources.views().iter().enumerate() {
+            let eligible = index != except && view.height.is_some_and(|h| h >= height);
+            if eligible && self.hash_at(index, height).await.is_some_and(|h| h == hash) {
+                best = best.max(view.height);
+            }
+        }
+        best
+    }
+
+    /// No common block within the allowed depth: too deep, or not our chain at all.
+    async fn no_ancestor(&mut self, index: usize, down_to: Height) -> Result<(), IndexerError> {
+        self.check_source_origin(index).await?;
+        if self.indexer.sources.usable().contains(&index) {
+            self.refuse_deep(index, down_to);
+        }
+        Ok(())
+    }
+
+    fn refuse_deep(&self, index: usize, ancestor: Height) {
+        metrics::counter!("chert_indexer_deep_reorgs_refused_total").increment(1);
+        let finalized = self.writer.checkpoint().finalized_height;
+        tracing::error!(
+            ancestor,
+            finalized,
+            "a node serves a branch that leaves the chain below the finalized block; if that is \
+             right, set indexer.allow_deep_reorg = true and restart the indexer"
+        );
+        self.note(index, Fault::Disagreeing, format!("branch from {ancestor}, below finalized"));
+    }
+
+    /// All nodes must serve the chain that is stored.
+    async fn check_origin(&mut self) -> Result<(), IndexerError> {
+        for index in self.indexer.sources.usable() {
+            self.check_source_origin(index).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_source_origin(&mut self, index: usize) -> Result<(), IndexerError> {
+        let (start, Some(stored)) = self.writer.origin().await? else { return Ok(()) };
+        let Some(hash) = self.hash_at(index, start).await else { return Ok(()) };
+        if hash == stored.as_bytes() {
+            return Ok(());
+        }
+        self.note(index, Fault::WrongChain, format!("block {start} is not {stored}"));
+        if self.indexer.sources.all_wrong_chain() {
+            return Err(IndexerError::WrongChain { height: start, stored: stored.to_string() });
+        }
+        Ok(())
+    }
+
+    async fn learn_names(&mut self) {
+        if let Some(source) =
+            self.indexer.sources.usable().first().and_then(|i| self.indexer.sources.source(*i))
+        {
+            let info = source.chain_info().await;
+            self.beat.network = info.network;
+            self.beat.chain_id = info.chain_id;
+        }
+    }
+
+    async fn hash_at(&self, index: usize, height: Height) -> Option<Vec<u8>> {
+        match self.indexer.sources.source(index)?.hash_at(height).await {
+            Ok(hash) => Some(hash.as_bytes().to_vec()),
+            Err(error) => {
+                self.indexer.sources.note_fault(index, &error);
+                None
+            }
+        }
+    }
+
+    fn note(&self, index: usize, fault: Fault, detail: String) {
+        self.indexer.sources.note_fault(index, &SourceError::new(fault, detail));
+    }
+
+    async fn commit(
+        &mut self,
+        unwind_to: Option<Height>,
+        rows: &BatchRows,
+        follow: bool,
+    ) -> Result<(), IndexerError> {
+        let started = Instant::now();
+        let settings = &self.indexer.settings;
+        let change = Change {
+            unwind_to,
+            rows,
+            follow,
+            allow_deep: settings.allow_deep_reorg,
+            now_s: (settings.now_ms)() / 1_000,
+        };
+        self.writer.commit(&change).await?;
+        metrics::histogram!("chert_indexer_batch_seconds").record(started.elapsed().as_secs_f64());
+        metrics::counter!("chert_indexer_blocks_total").increment(rows.block_count());
+        metrics::counter!("chert_indexer_rows_total").increment(rows.row_count());
+        if follow {
+            self.indexer.committed.notify_one();
+        }
+        Ok(())
+    }
+
+    fn publish(&self, mode: Mode, blocks: u64, reorgs: u64) {
+        let checkpoint = self.writer.checkpoint();
+        self.indexer.progress.send_modify(|progress| {
+            progress.mode = mode;
+            progress.height = if checkpoint.hash.is_empty() { -1 } else { checkpoint.height };
+            progress.node_height = checkpoint.node_height;
+            progress.blocks += blocks;
+            progress.reorgs += reorgs;
+        });
+    }
+}
+
+fn encode(blocks: &[Block]) -> Result<BatchRows, StoreError> {
+    let mut rows = BatchRows::default();
+    for block in blocks {
+        rows.add(block)?;
+    }
+    Ok(rows)
+}

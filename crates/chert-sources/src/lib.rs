@@ -1,0 +1,20 @@
+//! Clients of the node: one trait, one HTTP client, and a set that fails over between several.
+//!
+//! The transport is plain HTTP with JSON-RPC written here rather than jsonrpsee's client, because
+//! that one refuses answers that carry `"error": null` beside a result, which nodes send
+//! (contract §1.3 and §11 row 4), and because blocks are kept as raw text until each record is read
+//! on its own.
+
+mod chain;
+mod error;
+mod fetcher;
+mod http;
+mod node;
+mod set;
+
+pub use chain::{ChainInfo, Tip, check_block};
+pub use error::{Fault, SourceError};
+pub use fetcher::{FetchLimits, Fetcher};
+pub use http::{RESPONSE_BYTES_MAX, RpcClient};
+pub use node::{BalanceAnswer, NodeClient, NodeOptions, NodeSource, PAGE_BLOCKS_MAX};
+pub use set::{SourceHealth, SourceSet, SourceView};

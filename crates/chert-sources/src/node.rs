@@ -1,0 +1,362 @@
+//! One node behind the `NodeSource` trait.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use silica_models::{Address, Block, BlockHash, Height, parse_height, parse_u64};
+use url::Url;
+
+use crate::chain::{check_block, check_links};
+use crate::{ChainInfo, Fault, RpcClient, SourceError, Tip};
+
+/// Most blocks asked for in one request.
+pub const PAGE_BLOCKS_MAX: u64 = 500;
+/// Single-block requests under way at once where a node has no usable pages.
+const SINGLES_AT_ONCE: usize = 8;
+/// Calls in one JSON-RPC batch.
+const BATCH_CALLS_MAX: usize = 100;
+
+/// How to talk to a node.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeOptions {
+    /// Bound of one request, from connect to the last byte.
+    pub request_timeout: Duration,
+}
+
+/// Balances as one node gave them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BalanceAnswer {
+    /// The node's height before the reading; the figures are at least this new.
+    pub node_height: Height,
+    /// The node's tip was the expected block before and after the reading.
+    pub settled: bool,
+    /// Balance in base units and nonce, in the order asked.
+    pub figures: Vec<(u64, u64)>,
+}
+
+/// What the indexer needs of a node. Every answer is checked; every failure is a [`SourceError`]
+/// that may be retried.
+#[async_trait]
+pub trait NodeSource: Send + Sync {
+    /// URL without credentials.
+    fn name(&self) -> String;
+    /// The node's best height.
+    async fn tip(&self) -> Result<Tip, SourceError>;
+    /// Blocks `first..=last` in ascending order: all of them, linked to each other, with as many
+    /// transactions as they state.
+    async fn blocks(&self, first: Height, last: Height) -> Result<Vec<Block>, SourceError>;
+    /// Hash of the block at `height`, without its transactions.
+    async fn hash_at(&self, height: Height) -> Result<BlockHash, SourceError>;
+    /// Balance and nonce of each address (at most 100), read around block `tip`.
+    async fn balances(
+        &self,
+        addresses: &[Address],
+        tip: (Height, &BlockHash),
+    ) -> Result<BalanceAnswer, SourceError>;
+    /// How the node names its chain; what it does not tell is absent.
+    async fn chain_info(&self) -> ChainInfo;
+}
+
+const UNKNOWN: u8 = 0;
+const YES: u8 = 1;
+const NO: u8 = 2;
+
+/// The HTTP client of a node, which learns how this node behaves.
+#[derive(Debug)]
+pub struct NodeClient {
+    rpc: RpcClient,
+    /// Whether batches are answered; probed once.
+    batches: AtomicU8,
+    /// `get_blocks` leaves out `from_height` itself (contract §11 row 9).
+    exclusive: AtomicBool,
+    /// `get_blocks` is not there; blocks are asked for one by one.
+    singles_only: AtomicBool,
+    /// Most blocks this node puts on a page.
+    page_cap: AtomicU64,
+}
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    blocks: Vec<&'a RawValue>,
+}
+
+impl NodeClient {
+    /// A client for the node at `url`.
+    pub fn new(url: Url, options: NodeOptions) -> Result<Self, SourceError> {
+        Ok(Self {
+            rpc: RpcClient::new(url, options.request_timeout)?,
+            batches: AtomicU8::new(UNKNOWN),
+            exclusive: AtomicBool::new(false),
+            singles_only: AtomicBool::new(false),
+            page_cap: AtomicU64::new(PAGE_BLOCKS_MAX),
+        })
+    }
+
+    /// A page of the node, reduced to the heights asked for; it may lack some.
+    async fn page(
+        &self,
+        first: Height,
+        last: Height,
+    ) -> Result<BTreeMap<Height, Block>, SourceError> {
+        let exclusive = self.exclusive.load(Ordering::Relaxed);
+        let from = if exclusive { last + 1 } else { last };
+        let limit = last - first + 1;
+        let params = json!({"from_height": from, "limit": limit, "include_txs": true});
+        let raw = self.rpc.call("get_blocks", params).await?;
+        let page: Page<'_> = serde_json::from_str(raw.get())
+            .map_err(|e| SourceError::new(Fault::Malformed, e.to_string()))?;
+        let returned = page.blocks.len();
+        let mut blocks = BTreeMap::new();
+        let mut below = false;
+        for raw in page.blocks {
+            let block = parse_block(raw)?;
+            below |= block.height + 1 == first;
+            if (first..=last).contains(&block.height) {
+                insert_once(&mut blocks, block)?;
+            }
+        }
+        if !exclusive && below && !blocks.contains_key(&last) {
+            self.exclusive.store(true, Ordering::Relaxed);
+        }
+        // A short page that ends at the top is a server's own cap, to be asked for from now on.
+        if returned > 0 && (returned as u64) < limit && blocks.contains_key(&last) {
+            self.page_cap.fetch_min(returned as u64, Ordering::Relaxed);
+        }
+        Ok(blocks)
+    }
+
+    async fn single(&self, height: Height) -> Result<Block, SourceError> {
+        let params = json!({"block_number": height, "include_txs": true});
+        let block = single_of(height, &*self.rpc.call("eth_getBlockByNumber", params).await?)?;
+        check_block(&block)?;
+        Ok(block)
+    }
+
+    async fn add_singles(
+        &self,
+        heights: Vec<Height>,
+        blocks: &mut BTreeMap<Height, Block>,
+    ) -> Result<(), SourceError> {
+        use futures::{StreamExt, TryStreamExt};
+        let fetched: Vec<Block> = futures::stream::iter(heights)
+            .map(|height| self.single(height))
+            .buffer_unordered(SINGLES_AT_ONCE)
+            .try_collect()
+            .await?;
+        for block in fetched {
+            insert_once(blocks, block)?;
+        }
+        Ok(())
+    }
+
+    /// All of `first..=last`, from as many pages as the node's cap makes of it.
+    async fn collect(
+        &self,
+        first: Height,
+        last: Height,
+    ) -> Result<BTreeMap<Height, Block>, SourceError> {
+        let mut blocks = BTreeMap::new();
+        let mut top = Some(last);
+        // Each round places at least the top block, so it ends after last - first + 1 rounds.
+        while let Some(last) = top.filter(|t| *t >= first) {
+            if self.singles_only.load(Ordering::Relaxed) {
+                let rest = (first..=last).filter(|h| !blocks.contains_key(h)).collect();
+                self.add_singles(rest, &mut blocks).await?;
+                break;
+            }
+            let cap = self.page_cap.load(Ordering::Relaxed).max(1);
+            let low = first.max((last + 1).saturating_sub(cap));
+            match self.page(low, last).await {
+                Ok(page) if page.is_empty() => {
+                    let text = format!("no blocks in {low}..={last}");
+                    return Err(SourceError::new(Fault::Missing, text));
+                }
+                Ok(mut page) => {
+                    let gaps = (low..=last).filter(|h| !page.contains_key(h)).collect();
+                    self.add_singles(gaps, &mut page).await?;
+                    blocks.append(&mut page);
+                    top = low.checked_sub(1);
+                }
+                Err(error) if error.is_unknown_method() => {
+                    self.singles_only.store(true, Ordering::Relaxed);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(blocks)
+    }
+
+    /// Outcomes of calls, in one batch where the node answers batches, else one by one.
+    async fn call_all(&self, calls: &[(&str, Value)]) -> Result<Vec<Box<RawValue>>, SourceError> {
+        if self.batches.load(Ordering::Relaxed) != NO {
+            match self.rpc.batch(calls).await {
+                Ok(outcomes) => {
+                    self.batches.store(YES, Ordering::Relaxed);
+                    return outcomes.into_iter().collect();
+                }
+                Err(error)
+                    if self.batches.load(Ordering::Relaxed) == UNKNOWN
+                        && matches!(error.fault, Fault::Malformed | Fault::RpcError) =>
+                {
+                    self.batches.store(NO, Ordering::Relaxed);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut results = Vec::with_capacity(calls.len());
+        for (method, params) in calls {
+            results.push(self.rpc.call(method, params.clone()).await?);
+        }
+        Ok(results)
+    }
+}
+
+/// The block in an answer to `eth_getBlockByNumber`: bare, `{block}` or `{blocks}` (contract §2.3).
+fn single_of(height: Height, raw: &RawValue) -> Result<Block, SourceError> {
+    #[derive(Deserialize)]
+    struct Wrapped<'a> {
+        #[serde(borrow, default)]
+        block: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        blocks: Option<Vec<&'a RawValue>>,
+    }
+    let missing = || SourceError::new(Fault::Missing, format!("block {height} is not there"));
+    let wrapped = serde_json::from_str::<Option<Wrapped<'_>>>(raw.get())
+        .map_err(|_| SourceError::new(Fault::Malformed, "a block must be an object"))?
+        .ok_or_else(missing)?;
+    let inner = match (wrapped.block, wrapped.blocks) {
+        (Some(block), _) => block,
+        (None, Some(blocks)) => blocks.first().copied().ok_or_else(missing)?,
+        (None, None) => raw,
+    };
+    if matches!(inner.get().trim(), "null" | "{}") {
+        return Err(missing());
+    }
+    let block =
+        Block::parse(inner).map_err(|e| SourceError::new(Fault::BadBlocks, e.to_string()))?;
+    if block.height != height {
+        let text = format!("asked for block {height}, got {}", block.height);
+        return Err(SourceError::new(Fault::BadBlocks, text));
+    }
+    Ok(block)
+}
+
+fn parse_block(raw: &RawValue) -> Result<Block, SourceError> {
+    let block = Block::parse(raw).map_err(|e| SourceError::new(Fault::BadBlocks, e.to_string()))?;
+    check_block(&block)?;
+    Ok(block)
+}
+
+/// A block may come twice, but not in two versions.
+fn insert_once(blocks: &mut BTreeMap<Height, Block>, block: Block) -> Result<(), SourceError> {
+    let height = block.height;
+    let before = blocks.get(&height).map(|b| b.hash.clone());
+    if before.is_some_and(|hash| hash != block.hash) {
+        let text = format!("two different blocks {height} in one answer");
+        return Err(SourceError::new(Fault::BadBlocks, text));
+    }
+    blocks.insert(height, block);
+    Ok(())
+}
+
+/// A height in every form of contract §11 row 7.
+fn parse_tip(raw: &RawValue) -> Result<Tip, SourceError> {
+    let value: Value = serde_json::from_str(raw.get())
+        .map_err(|e| SourceError::new(Fault::Malformed, e.to_string()))?;
+    let inner = ["block_number", "height"].iter().find_map(|k| value.get(*k)).unwrap_or(&value);
+    parse_height(inner)
+        .map(|height| Tip { height })
+        .map_err(|e| SourceError::new(Fault::Malformed, e.to_string()))
+}
+
+fn parse_balance(raw: &RawValue) -> Result<(u64, u64), SourceError> {
+    let value: Value = serde_json::from_str(raw.get())
+        .map_err(|e| SourceError::new(Fault::Malformed, e.to_string()))?;
+    let number = |key: &'static str| {
+        parse_u64(key, value.get(key).unwrap_or(&Value::Null))
+            .map_err(|e| SourceError::new(Fault::Malformed, e.to_string()))
+    };
+    Ok((number("balance")?, number("nonce").unwrap_or(0)))
+}
+
+#[async_trait]
+impl NodeSource for NodeClient {
+    fn name(&self) -> String {
+        self.rpc.name()
+    }
+
+    async fn tip(&self) -> Result<Tip, SourceError> {
+        parse_tip(&*self.rpc.call("get_block_number", json!({})).await?)
+    }
+
+    async fn blocks(&self, first: Height, last: Height) -> Result<Vec<Block>, SourceError> {
+        let blocks: Vec<Block> = self.collect(first, last).await?.into_values().collect();
+        let expected = last - first + 1;
+        if blocks.len() as u64 != expected {
+            let text = format!("{} of {expected} blocks from {first}", blocks.len());
+            return Err(SourceError::new(Fault::Missing, text));
+        }
+        check_links(None, &blocks)?;
+        Ok(blocks)
+    }
+
+    async fn hash_at(&self, height: Height) -> Result<BlockHash, SourceError> {
+        let params = json!({"block_number": height, "include_txs": false});
+        let raw = self.rpc.call("eth_getBlockByNumber", params).await?;
+        Ok(single_of(height, &raw)?.hash)
+    }
+
+    async fn balances(
+        &self,
+        addresses: &[Address],
+        tip: (Height, &BlockHash),
+    ) -> Result<BalanceAnswer, SourceError> {
+        let addresses = addresses.get(..addresses.len().min(BATCH_CALLS_MAX)).unwrap_or_default();
+        // The node's position is asked for before and after, so that a figure is never taken for
+        // newer than it is, nor for one of a branch it does not belong to.
+        let header = json!({"block_number": tip.0, "include_txs": false});
+        let position = [("get_block_number", json!({})), ("eth_getBlockByNumber", header)];
+        let mut calls = position.to_vec();
+        calls.extend(addresses.iter().map(|a| ("get_balance", json!({"address": a.as_str()}))));
+        calls.extend(position);
+        let answers = self.call_all(&calls).await?;
+        let short = || SourceError::new(Fault::Malformed, "answers are missing");
+        let [number_before, header_before, figures @ .., number_after, header_after] =
+            answers.as_slice()
+        else {
+            return Err(short());
+        };
+        let before = parse_tip(number_before)?.height;
+        let is_tip = |height: Height, header: &RawValue| {
+            height == tip.0 && single_of(tip.0, header).is_ok_and(|b| b.hash == *tip.1)
+        };
+        let settled = is_tip(before, header_before)
+            && is_tip(parse_tip(number_after)?.height, header_after);
+        let figures = figures.iter().map(|raw| parse_balance(raw)).collect::<Result<Vec<_>, _>>()?;
+        if figures.len() != addresses.len() {
+            return Err(short());
+        }
+        Ok(BalanceAnswer { node_height: before, settled, figures })
+    }
+
+    async fn chain_info(&self) -> ChainInfo {
+        let text = |raw: Result<Box<RawValue>, SourceError>, key: &str| {
+            let value: Value = serde_json::from_str(raw.ok()?.get()).ok()?;
+            match value.get(key).unwrap_or(&value) {
+                Value::String(text) => Some(text.chars().take(64).collect()),
+                Value::Number(number) => Some(number.to_string()),
+                _ => None,
+            }
+        };
+        ChainInfo {
+            network: text(self.rpc.call("get_network_id", json!({})).await, "network_id"),
+            chain_id: text(self.rpc.call("get_chain_id", json!({})).await, "chain_id"),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! address entity.
+mod index;
+pub mod query;
+pub use index::*;

@@ -1,0 +1,4 @@
+//! balance entity.
+mod index;
+pub mod query;
+pub use index::*;

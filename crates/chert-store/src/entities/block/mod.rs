@@ -1,0 +1,6 @@
+//! block entity.
+mod index;
+pub mod query;
+pub use index::*;
+mod stored;
+pub use stored::stored_block;

@@ -1,0 +1,4 @@
+//! counter entity.
+mod index;
+pub mod query;
+pub use index::*;

@@ -1,0 +1,5 @@
+//! orphan entity.
+mod index;
+pub mod query;
+pub mod row;
+pub use index::*;

@@ -1,0 +1,4 @@
+//! transaction entity.
+mod index;
+pub mod query;
+pub use index::*;

@@ -1,0 +1,64 @@
+//! The store: PostgreSQL, and everything that speaks SQL.
+//!
+//! Writers hand in verified blocks and get one transaction per batch; readers get rows together
+//! with the [`Checkpoint`] of the same snapshot.
+
+mod bulk;
+pub mod checkpoint;
+pub mod copy;
+mod derived;
+pub mod entities;
+mod error;
+mod listen;
+mod migrate;
+mod pool;
+pub mod read;
+mod verify;
+pub mod writer;
+
+pub use checkpoint::Checkpoint;
+pub use error::StoreError;
+pub use listen::Listener;
+pub use migrate::migrate;
+pub use pool::PoolSettings;
+pub use verify::{Finding, VerifyScope};
+pub use writer::{BatchRows, Change, NodeView, Writer};
+
+use sqlx::PgPool;
+
+/// A handle on the database; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// A store over an existing pool.
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// The same pool behind SeaORM.
+    pub fn orm(&self) -> sea_orm::DatabaseConnection {
+        sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(self.pool.clone())
+    }
+}
+
+/// Runs one statement or step under its name in `chert_store_query_seconds`.
+pub(crate) async fn timed<T>(
+    statement: &'static str,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let start = std::time::Instant::now();
+    let outcome = work.await;
+    metrics::histogram!("chert_store_query_seconds", "statement" => statement)
+        .record(start.elapsed().as_secs_f64());
+    outcome
+}
+
+impl Store {
+    /// The chain pipeline's checkpoint.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
+        checkpoint::load_checkpoint(&self.pool).await
+    }
+}

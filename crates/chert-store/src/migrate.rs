@@ -1,0 +1,31 @@
+//! Brings the schema to this program's version.
+
+use chert_migration::{Migrator, MigratorTrait};
+use sqlx::{Connection, PgConnection};
+
+use crate::StoreError;
+
+/// Lock that serialises migrations of several instances (any fixed number).
+const MIGRATION_LOCK: i64 = 0x6368_6572_7401;
+
+/// Applies all pending migrations; safe to call from several processes at once.
+pub async fn migrate(url: &str) -> Result<(), StoreError> {
+    let mut lock = PgConnection::connect(url).await?;
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut lock).await?;
+    let outcome = migrate_locked(url).await;
+    // Closing the session releases the lock in every case.
+    lock.close().await?;
+    outcome
+}
+
+async fn migrate_locked(url: &str) -> Result<(), StoreError> {
+    let db = sea_orm::Database::connect(url).await?;
+    let outcome = match Migrator::up(&db, None).await {
+        Err(sea_orm::DbErr::Custom(text)) if text.contains("is missing") => {
+            Err(StoreError::SchemaTooNew)
+        }
+        other => other.map_err(StoreError::from),
+    };
+    db.close().await?;
+    outcome
+}

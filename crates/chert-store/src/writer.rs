@@ -1,0 +1,340 @@
+//! The one writer of chain data: a dedicated session, an advisory lock, one transaction per batch.
+//!
+//! Guarantees: data and progress commit together; the checkpoint moves by compare-and-set; a batch
+//! that does not continue the stored chain is refused before anything is written; a reorganisation
+//! (unwind and the new branch) is one commit, so no reader sees a gap or two branches mixed.
+
+use silica_models::{Block, BlockHash, Height};
+use sqlx::{Connection, PgConnection};
+
+use crate::checkpoint::{Checkpoint, load_checkpoint};
+use crate::entities::{ApplyContext, EntityRows, UnwindContext, unwind_all};
+use crate::{PoolSettings, StoreError};
+
+/// Advisory lock of the chain writer (any fixed number).
+const WRITER_LOCK: i64 = 0x6368_6572_7402;
+/// Channel on which commits wake caches and streams. It carries no data.
+pub const TIP_CHANNEL: &str = "chert_tip";
+/// Channel on which the API says that somebody waits for a balance.
+pub const BALANCE_CHANNEL: &str = "chert_balance";
+
+/// Verified, consecutive blocks, encoded for every entity. Pure: made without a database.
+#[derive(Debug, Default)]
+pub struct BatchRows {
+    entities: EntityRows,
+    ends: Option<Ends>,
+}
+
+#[derive(Debug)]
+struct Ends {
+    first_height: Height,
+    first_parent: Option<BlockHash>,
+    first_hash: BlockHash,
+    last_height: Height,
+    last_hash: BlockHash,
+    last_time_ms: i64,
+}
+
+impl BatchRows {
+    /// Adds the next block, which must continue the previous one.
+    pub fn add(&mut self, block: &Block) -> Result<(), StoreError> {
+        match &mut self.ends {
+            None => {
+                self.ends = Some(Ends {
+                    first_height: block.height,
+                    first_parent: block.parent_hash.clone(),
+                    first_hash: block.hash.clone(),
+                    last_height: block.height,
+                    last_hash: block.hash.clone(),
+                    last_time_ms: block.timestamp.unix_ms,
+                });
+            }
+            Some(ends) => {
+                if ends.last_height + 1 != block.height
+                    || block.parent_hash.as_ref() != Some(&ends.last_hash)
+                {
+                    let text = format!("block {} does not continue {}", block.height, ends.last_height);
+                    return Err(StoreError::Batch(text));
+                }
+                ends.last_height = block.height;
+                ends.last_hash = block.hash.clone();
+                ends.last_time_ms = block.timestamp.unix_ms;
+            }
+        }
+        self.entities.add(block)
+    }
+
+    /// `true` where the first block names `hash` as its parent, or nothing precedes it.
+    pub fn links_to(&self, hash: &[u8]) -> bool {
+        let parent = self.ends.as_ref().and_then(|e| e.first_parent.as_ref());
+        hash.is_empty() || parent.is_some_and(|p| p.as_bytes() == hash)
+    }
+
+    /// Rows of the base and appearance tables.
+    pub fn row_count(&self) -> u64 {
+        self.block_count() + self.entities.transactions.row_count() + self.entities.addresses.row_count()
+    }
+
+    /// Blocks added.
+    pub fn block_count(&self) -> u64 {
+        self.ends.as_ref().map_or(0, |e| e.last_height - e.first_height + 1)
+    }
+
+    /// Height of the last block added.
+    pub fn last_height(&self) -> Option<Height> {
+        self.ends.as_ref().map(|e| e.last_height)
+    }
+}
+
+/// What a commit does.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// Highest block that stays, where a branch is abandoned.
+    pub unwind_to: Option<Height>,
+    /// Blocks to add.
+    pub rows: &'a BatchRows,
+    /// The batch ends near the tip.
+    pub follow: bool,
+    /// An operator allowed a reorganisation below the finalized height.
+    pub allow_deep: bool,
+    /// Wall clock, Unix seconds.
+    pub now_s: i64,
+}
+
+/// The writer's session. Dropped and opened again after any error.
+#[derive(Debug)]
+pub struct Writer {
+    db: PgConnection,
+    checkpoint: Checkpoint,
+    finality_depth: i64,
+}
+
+impl Writer {
+    /// Connects, takes the writer lock and reads the checkpoint.
+    ///
+    /// The session must be a direct one: an advisory lock does not survive a transaction pooler.
+    pub async fn open(settings: &PoolSettings, finality_depth: u64) -> Result<Self, StoreError> {
+        let mut db = PgConnection::connect_with(&settings.connect_options()?).await?;
+        let locked = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "ok!""#, WRITER_LOCK)
+            .fetch_one(&mut db)
+            .await?;
+        if !locked {
+            return Err(StoreError::WriterLocked);
+        }
+        let finality_depth = i64::try_from(finality_depth).unwrap_or(i64::MAX);
+        sqlx::query!("UPDATE checkpoints SET finality_depth = $1", finality_depth)
+            .execute(&mut db)
+            .await?;
+        let checkpoint = load_checkpoint(&mut db).await?;
+        Ok(Self { db, checkpoint, finality_depth })
+    }
+
+    /// The checkpoint after the last commit.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Sets where an empty store begins. Nothing happens where blocks are stored already.
+    pub async fn set_start(&mut self, start: Height) -> Result<(), StoreError> {
+        let start = i64::try_from(start).unwrap_or(i64::MAX);
+        sqlx::query!(
+            "UPDATE checkpoints SET height = $1::bigint - 1, start_height = $1
+             WHERE pipeline = 'chain' AND hash = ''",
+            start
+        )
+        .execute(&mut self.db)
+        .await?;
+        self.checkpoint = load_checkpoint(&mut self.db).await?;
+        Ok(())
+    }
+
+    /// Hash of the stored block at `height`.
+    pub async fn find_hash(&mut self, height: Height) -> Result<Option<BlockHash>, StoreError> {
+        let height = i64::try_from(height).unwrap_or(i64::MAX);
+        let hash = sqlx::query_scalar!("SELECT hash FROM blocks WHERE height = $1", height)
+            .fetch_optional(&mut self.db)
+            .await?;
+        Ok(hash.map(BlockHash::from_bytes))
+    }
+
+    /// First stored height and the hash of the chain's first indexed block.
+    pub async fn origin(&mut self) -> Result<(Height, Option<BlockHash>), StoreError> {
+        let row = sqlx::query!(
+            "SELECT start_height, genesis_hash FROM checkpoints WHERE pipeline = 'chain'"
+        )
+        .fetch_one(&mut self.db)
+        .await?;
+        let start = crate::checkpoint::height_of(row.start_height)?;
+        Ok((start, row.genesis_hash.map(BlockHash::from_bytes)))
+    }
+
+    /// Commits a change; after an error nothing of it is stored, unless the error came from the
+    /// commit itself, in which case opening a new writer tells.
+    pub async fn commit(&mut self, change: &Change<'_>) -> Result<&Checkpoint, StoreError> {
+        let expected = (self.checkpoint.height, self.checkpoint.hash.clone());
+        let base = self.base_of(change).await?;
+        check_continues(&base, change)?;
+        let bulk = self.checkpoint.bulk;
+        let mut tx = self.db.begin().await?;
+        if bulk {
+            // Losing the last commits in a crash loses data and progress alike.
+            sqlx::query!("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
+        }
+        let held = sqlx::query_scalar!(
+            "SELECT event_seq FROM checkpoints
+             WHERE pipeline = 'chain' AND height = $1 AND hash = $2 FOR UPDATE",
+            expected.0,
+            expected.1
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(mut event_seq) = held else {
+            return Err(StoreError::CheckpointMoved { expected_height: expected.0 });
+        };
+        if let Some(ancestor) = change.unwind_to {
+            unwind_all(&mut tx, &UnwindContext { ancestor, now_s: change.now_s }).await?;
+            event_seq = sqlx::query_scalar!("SELECT event_seq FROM checkpoints WHERE pipeline = 'chain'")
+                .fetch_one(&mut *tx)
+                .await?;
+        }
+        let context = ApplyContext { bulk, follow: change.follow, now_s: change.now_s, event_seq };
+        if change.rows.ends.is_some() {
+            change.rows.entities.apply(&mut tx, &context).await?;
+        }
+        let next = advance(&mut tx, &base, change, &context, self.finality_depth).await?;
+        tx.commit().await?;
+        self.checkpoint = next;
+        Ok(&self.checkpoint)
+    }
+
+    /// The block that the change's rows must continue.
+    async fn base_of(&mut self, change: &Change<'_>) -> Result<Base, StoreError> {
+        let Some(ancestor) = change.unwind_to else {
+            return Ok(Base {
+                height: self.checkpoint.height,
+                hash: self.checkpoint.hash.clone(),
+                time_ms: self.checkpoint.tip_time_ms,
+            });
+        };
+        let height = i64::try_from(ancestor).unwrap_or(i64::MAX);
+        if height < self.checkpoint.finalized_height && !change.allow_deep {
+            return Err(StoreError::Batch(format!("block {ancestor} is below the finalized height")));
+        }
+        if height >= self.checkpoint.height || self.checkpoint.bulk {
+            return Err(StoreError::Batch(format!("cannot unwind to block {ancestor}")));
+        }
+        let row = sqlx::query!("SELECT hash, timestamp_ms FROM blocks WHERE height = $1", height)
+            .fetch_optional(&mut self.db)
+            .await?
+            .ok_or_else(|| StoreError::Batch(format!("block {ancestor} is not stored")))?;
+        Ok(Base { height, hash: row.hash, time_ms: row.timestamp_ms })
+    }
+
+    /// The session, for maintenance that must hold the writer lock.
+    pub(crate) fn session(&mut self) -> &mut PgConnection {
+        &mut self.db
+    }
+
+    /// Reads the checkpoint again after maintenance.
+    pub(crate) async fn reload(&mut self) -> Result<(), StoreError> {
+        self.checkpoint = load_checkpoint(&mut self.db).await?;
+        Ok(())
+    }
+
+    /// Notes what a node reported and that the indexer is alive. Cheap; not part of a batch.
+    pub async fn heartbeat(&mut self, node: &NodeView) -> Result<(), StoreError> {
+        let height = i64::try_from(node.height).unwrap_or(i64::MAX);
+        sqlx::query!(
+            "UPDATE checkpoints SET node_height = $1, node_seen_at_ms = $2, progressed_at_ms = $3,
+                    network = COALESCE($4, network), chain_id = COALESCE($5, chain_id)
+             WHERE pipeline = 'chain'",
+            height,
+            node.seen_at_ms,
+            node.progressed_at_ms,
+            node.network,
+            node.chain_id
+        )
+        .execute(&mut self.db)
+        .await?;
+        self.checkpoint.node_height = height;
+        Ok(())
+    }
+}
+
+/// What a node last said of itself.
+#[derive(Debug, Clone, Default)]
+pub struct NodeView {
+    /// Its best height.
+    pub height: Height,
+    /// When it answered, Unix milliseconds.
+    pub seen_at_ms: i64,
+    /// When the indexer last finished a round, Unix milliseconds.
+    pub progressed_at_ms: i64,
+    /// Network id, once known.
+    pub network: Option<String>,
+    /// Chain id, once known.
+    pub chain_id: Option<String>,
+}
+
+#[derive(Debug)]
+struct Base {
+    height: i64,
+    hash: Vec<u8>,
+    time_ms: i64,
+}
+
+/// The engine's own invariant, checked once more on the write path: links and heights.
+fn check_continues(base: &Base, change: &Change<'_>) -> Result<(), StoreError> {
+    let Some(ends) = &change.rows.ends else { return Ok(()) };
+    let first = i64::try_from(ends.first_height).unwrap_or(i64::MAX);
+    if first != base.height.saturating_add(1) {
+        return Err(StoreError::Batch(format!("block {first} after block {}", base.height)));
+    }
+    let parent = ends.first_parent.as_ref().map_or(&[][..], BlockHash::as_bytes);
+    if !base.hash.is_empty() && parent != base.hash {
+        return Err(StoreError::Batch(format!("block {first} does not link to the stored chain")));
+    }
+    Ok(())
+}
+
+async fn advance(
+    tx: &mut PgConnection,
+    base: &Base,
+    change: &Change<'_>,
+    context: &ApplyContext,
+    finality_depth: i64,
+) -> Result<Checkpoint, StoreError> {
+    let (height, hash, time_ms) = match &change.rows.ends {
+        Some(e) => (
+            i64::try_from(e.last_height).unwrap_or(i64::MAX),
+            e.last_hash.as_bytes().to_vec(),
+            e.last_time_ms,
+        ),
+        None => (base.height, base.hash.clone(), base.time_ms),
+    };
+    let origin = change.rows.ends.as_ref().map(|e| e.first_hash.as_bytes());
+    let events = match change.rows.ends {
+        Some(_) => change.rows.entities.events.count(context),
+        None => 0,
+    };
+    // An operator's deep reorganisation is the only thing that lowers the finalized height.
+    let floor = if change.unwind_to.is_some() && change.allow_deep { base.height } else { i64::MAX };
+    sqlx::query!(
+        "UPDATE checkpoints SET height = $1::bigint, hash = $2, tip_time_ms = $3, event_seq = $4,
+                genesis_hash = COALESCE(genesis_hash, $5),
+                finalized_height = GREATEST(LEAST(finalized_height, $6), $1::bigint - $7::bigint),
+                node_height = GREATEST(node_height, $1)
+         WHERE pipeline = 'chain'",
+        height,
+        hash,
+        time_ms,
+        context.event_seq + events,
+        origin,
+        floor,
+        finality_depth
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!("SELECT pg_notify($1, '')", TIP_CHANNEL).execute(&mut *tx).await?;
+    load_checkpoint(tx).await
+}
