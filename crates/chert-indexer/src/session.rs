@@ -20,7 +20,7 @@ const TIPS_EVERY: Duration = Duration::from_secs(2);
 /// An unchanged heartbeat is written this often.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// Distance to the tip at which the bulk backfill ends, on top of the finality depth.
-const BULK_MARGIN_BLOCKS: u64 = 100;
+const BULK_MARGIN_BLOCKS: u64 = 20;
 
 pub(crate) struct Session<'a> {
     indexer: &'a Indexer,

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod database;
+pub mod dump;
 mod template;
 
 pub use cluster::ADMIN_URL_VARIABLE;

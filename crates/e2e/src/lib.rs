@@ -1,1 +1,107 @@
-//! Under construction.
+//! Whole-system test support: an indexer that can be killed, and waiting without sleeping blindly.
+#![expect(clippy::expect_used, reason = "test support: a failure is the test's failure")]
+
+pub mod reader;
+pub mod simulation;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chert_indexer::{Indexer, IndexerError, IndexerSettings};
+use chert_sources::{NodeClient, NodeOptions, NodeSource, SourceSet};
+use chert_store::{PoolSettings, Store};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Longest wait for the indexer to reach a state.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_STEP: Duration = Duration::from_millis(5);
+
+/// Settings for tests: fast polls, short patience.
+pub fn fast_settings() -> IndexerSettings {
+    IndexerSettings {
+        sync_interval: Duration::from_millis(5),
+        shorter_branch_patience: Duration::from_millis(100),
+        bulk_threshold_blocks: None,
+        ..IndexerSettings::default()
+    }
+}
+
+/// Sources over node URLs.
+pub fn sources(urls: &[String], request_timeout: Duration) -> SourceSet {
+    let options = NodeOptions { request_timeout };
+    let clients = urls
+        .iter()
+        .map(|url| {
+            let url = url.parse().expect("a valid URL");
+            let client = NodeClient::new(url, options).expect("a client");
+            Arc::new(client) as Arc<dyn NodeSource>
+        })
+        .collect();
+    SourceSet::new(clients, chert_indexer::wall_clock_ms)
+}
+
+/// An indexer in a task of its own.
+pub struct RunningIndexer {
+    task: JoinHandle<Result<(), IndexerError>>,
+    stop: CancellationToken,
+}
+
+impl RunningIndexer {
+    /// Starts indexing `urls` into `database`.
+    pub fn start(database: &str, urls: &[String], settings: IndexerSettings) -> Self {
+        let stop = CancellationToken::new();
+        let sources = sources(urls, Duration::from_millis(400));
+        let indexer = Indexer::new(sources, PoolSettings::new(database), settings)
+            .expect("a valid database URL");
+        let task = tokio::spawn(indexer.run(stop.clone()));
+        Self { task, stop }
+    }
+
+    /// Ends it between two instructions, as a crash would, at whatever await it is.
+    pub async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    /// Ends it in order and returns how it ended.
+    pub async fn stop(self) -> Result<(), IndexerError> {
+        self.stop.cancel();
+        self.task.await.expect("the indexer must not panic")
+    }
+
+    /// `true` once it ended by itself.
+    pub fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+}
+
+/// Waits until the checkpoint is the block (height, hash).
+pub async fn wait_for_tip(store: &Store, tip: (u64, String)) -> anyhow::Result<()> {
+    let expected = i64::try_from(tip.0)?;
+    let started = std::time::Instant::now();
+    loop {
+        let seen = store.checkpoint().await;
+        if let Ok(checkpoint) = &seen
+            && checkpoint.height == expected
+            && checkpoint.tip_hash().is_some_and(|h| h.to_string() == tip.1)
+            && !checkpoint.bulk
+        {
+            return Ok(());
+        }
+        anyhow::ensure!(started.elapsed() < WAIT_MAX, "waited for {tip:?}, the store is at {seen:?}");
+        tokio::time::sleep(WAIT_STEP).await;
+    }
+}
+
+/// Waits until no balance has to be read any more.
+pub async fn wait_for_balances(url: &str) -> anyhow::Result<()> {
+    let started = std::time::Instant::now();
+    let open = "SELECT (SELECT count(*) FROM balance_queue)
+                       + (SELECT count(*) FROM balances WHERE provisional)";
+    while chert_testkit::dump::count(url, open).await? > 0 {
+        anyhow::ensure!(started.elapsed() < WAIT_MAX, "balances are still to be read");
+        tokio::time::sleep(WAIT_STEP).await;
+    }
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! Reads of blocks that a reorganisation removed.
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::row::{Column, Entity, Model};
 use crate::read::{checkpoint_in, timed};

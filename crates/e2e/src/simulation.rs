@@ -1,0 +1,244 @@
+//! One seeded life of the system: blocks, forks, lying nodes, broken connections, kills, restarts.
+//! Whatever happens, the store must end byte-equal to indexing the final chain once.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use chert_devnet::{Chain, ChainConfig, Fault, FaultPlan, Profile, Server, ServerConfig};
+use chert_indexer::IndexerSettings;
+use chert_store::{PoolSettings, Store, VerifyScope};
+use chert_testkit::{TestDatabase, dump};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::reader::Reader;
+use crate::{RunningIndexer, fast_settings, wait_for_balances, wait_for_tip};
+
+/// Must be the indexer's: deeper forks are refused on purpose.
+const FINALITY_DEPTH: u64 = 12;
+const STEPS_MIN: usize = 15;
+const STEPS_MAX: usize = 30;
+
+struct World {
+    seed: u64,
+    rng: ChaCha8Rng,
+    chain: Chain,
+    servers: Vec<Server>,
+    database: TestDatabase,
+    indexer: Option<RunningIndexer>,
+    /// Highest tip that ever was: what lies `FINALITY_DEPTH` below it may be final already.
+    tip_max: u64,
+}
+
+/// Plays the life of `seed` and compares its end with a clean run.
+pub async fn play(seed: u64) -> anyhow::Result<()> {
+    let mut world = World::new(seed).await?;
+    let reader = Reader::start(&world.database.url).await?;
+    let steps = world.rng.random_range(STEPS_MIN..STEPS_MAX);
+    for _ in 0..steps {
+        world.step().await?;
+    }
+    world.settle().await?;
+    reader.finish().await.with_context(|| format!("a reader saw a wrong answer, seed {seed}"))?;
+    world.check().await.with_context(|| format!("seed {seed}"))
+}
+
+impl World {
+    async fn new(seed: u64) -> anyhow::Result<Self> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let history = if rng.random_bool(0.3) { rng.random_range(100..260) } else { rng.random_range(0..40) };
+        let mut profile = Profile::small();
+        profile.odd_records = true;
+        let chain = Chain::new(ChainConfig {
+            seed,
+            history,
+            block_time: Duration::from_secs(600),
+            profile,
+            ..ChainConfig::default()
+        });
+        let mut servers = vec![
+            Server::start(chain.clone(), ServerConfig {
+                batch: rng.random_bool(0.7),
+                root_only: rng.random_bool(0.2),
+                exclusive_cursor: rng.random_bool(0.3),
+                blocks_cap: if rng.random_bool(0.3) { 3 } else { 1000 },
+                get_blocks: rng.random_bool(0.9),
+                ..ServerConfig::default()
+            })
+            .await?,
+        ];
+        if rng.random_bool(0.4) {
+            let lag_blocks = rng.random_range(0..4);
+            servers.push(
+                Server::start(chain.clone(), ServerConfig { lag_blocks, ..ServerConfig::default() })
+                    .await?,
+            );
+        }
+        let database = TestDatabase::create().await;
+        Ok(Self { seed, rng, chain, servers, database, indexer: None, tip_max: history })
+    }
+
+    fn settings(&mut self) -> IndexerSettings {
+        IndexerSettings {
+            batch_blocks: self.rng.random_range(1..9),
+            bulk_threshold_blocks: self.rng.random_bool(0.5).then_some(60),
+            finality_depth: FINALITY_DEPTH,
+            ..fast_settings()
+        }
+    }
+
+    fn urls(&self) -> Vec<String> {
+        self.servers.iter().map(Server::url).collect()
+    }
+
+    async fn step(&mut self) -> anyhow::Result<()> {
+        match self.rng.random_range(0..10) {
+            0..=2 => {
+                let count = self.rng.random_range(1..6);
+                self.chain.mine(count);
+            }
+            3 | 4 => self.fork(),
+            5 => self.break_nodes(),
+            6 => self.servers.iter().for_each(|s| s.faults().clear()),
+            7 => {
+                if let Some(indexer) = self.indexer.take() {
+                    indexer.kill().await;
+                }
+            }
+            8 => {
+                self.database.terminate_connections().await?;
+            }
+            _ => {}
+        }
+        self.tip_max = self.tip_max.max(self.chain.tip().0);
+        if self.indexer.is_none() && self.rng.random_bool(0.6) {
+            let (urls, settings) = (self.urls(), self.settings());
+            self.indexer = Some(RunningIndexer::start(&self.database.url, &urls, settings));
+        }
+        // Not waiting for anything: the point is to meet the indexer at any moment.
+        tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..40))).await;
+        Ok(())
+    }
+
+    /// A fork that leaves what may be final alone.
+    fn fork(&mut self) {
+        let tip = self.chain.tip().0;
+        let depth_max = tip.saturating_sub(self.tip_max.saturating_sub(FINALITY_DEPTH)).min(tip);
+        if depth_max > 0 {
+            let depth = self.rng.random_range(1..=depth_max);
+            let new_len = self.rng.random_range(0..=depth + 2);
+            self.chain.reorg(depth, new_len);
+        }
+    }
+
+    fn break_nodes(&mut self) {
+        let all = [
+            Fault::Latency { ms: 20 },
+            Fault::TooManyRequests { retry_after_s: 0 },
+            Fault::ServerError,
+            Fault::Timeout { ms: 450 },
+            Fault::HalfOpen,
+            Fault::EmptyList,
+            Fault::MissingTransactions,
+            Fault::WrongParent,
+            Fault::Lagging { blocks: 3 },
+            Fault::InvalidJson,
+            Fault::RpcError,
+            Fault::WrongHeights,
+            Fault::GarbageFields,
+            Fault::NullResult,
+        ];
+        for server in &self.servers {
+            let kinds: Vec<Fault> =
+                (0..3).map(|_| all[self.rng.random_range(0..all.len())]).collect();
+            server.faults().set(FaultPlan {
+                seed: self.rng.random(),
+                probability: self.rng.random_range(0.1..0.8),
+                kinds,
+                methods: None,
+            });
+        }
+    }
+
+    /// Ends all trouble, lets the chain grow past everything seen, and waits for the index.
+    async fn settle(&mut self) -> anyhow::Result<()> {
+        self.servers.iter().for_each(|s| s.faults().clear());
+        let tip = self.chain.tip().0;
+        self.chain.mine(self.tip_max.saturating_sub(tip) + 1);
+        if self.indexer.is_none() {
+            let (urls, settings) = (self.urls(), self.settings());
+            self.indexer = Some(RunningIndexer::start(&self.database.url, &urls, settings));
+        }
+        let store = Store::connect_lazy(&PoolSettings::new(&self.database.url))?;
+        wait_for_tip(&store, self.chain.tip()).await.with_context(|| format!("seed {}", self.seed))?;
+        wait_for_balances(&self.database.url).await?;
+        let indexer = self.indexer.take().context("an indexer runs")?;
+        indexer.stop().await.with_context(|| format!("seed {}", self.seed))
+    }
+
+    async fn check(self) -> anyhow::Result<()> {
+        let clean = TestDatabase::create().await;
+        let server = Server::start(self.chain.clone(), ServerConfig::default()).await?;
+        let settings = IndexerSettings { bulk_threshold_blocks: None, ..fast_settings() };
+        let indexer = RunningIndexer::start(&clean.url, &[server.url()], settings);
+        let store = Store::connect_lazy(&PoolSettings::new(&clean.url))?;
+        wait_for_tip(&store, self.chain.tip()).await?;
+        indexer.stop().await?;
+        let (lived, fresh) = (dump::dump(&self.database.url).await?, dump::dump(&clean.url).await?);
+        for ((table, lived), (_, fresh)) in lived.iter().zip(&fresh) {
+            for (a, b) in lived.iter().zip(fresh) {
+                ensure!(a == b, "{table} differs:\n lived {a}\n clean {b}");
+            }
+            ensure!(lived.len() == fresh.len(), "{table}: {} rows, clean {}", lived.len(), fresh.len());
+        }
+        self.check_against_node().await?;
+        check_events(&self.database.url, &self.chain).await?;
+        let store = Store::connect_lazy(&PoolSettings::new(&self.database.url))?;
+        let (_, findings) = store.verify(VerifyScope::Derived).await?;
+        ensure!(findings.is_empty(), "verify found {findings:?}");
+        drop(store);
+        self.database.close().await?;
+        clean.close().await
+    }
+
+    /// The clean run could share a mistake with the other: blocks and balances are also compared
+    /// with the chain itself.
+    async fn check_against_node(&self) -> anyhow::Result<()> {
+        for (address, balance, nonce) in dump::balances(&self.database.url).await? {
+            let truth = self.chain.balance(&address);
+            ensure!((balance.clone(), nonce.parse()?) == truth, "{address}: {balance} {nonce}, {truth:?}");
+        }
+        let report = chert_indexer::verify(
+            &PoolSettings::new(&self.database.url),
+            Some(crate::sources(&self.urls()[..1], Duration::from_secs(5))),
+            &IndexerSettings::default(),
+            false,
+            |_, _| {},
+        )
+        .await?;
+        ensure!(report.is_clean(), "verify against the node: {report:?}");
+        ensure!(report.compared == self.chain.tip().0 + 1, "compared {}", report.compared);
+        Ok(())
+    }
+}
+
+/// Folding the event log gives the chain: every retraction takes back the newest block.
+async fn check_events(url: &str, chain: &Chain) -> anyhow::Result<()> {
+    let mut blocks: Vec<(i64, String)> = Vec::new();
+    for (kind, height, hash) in dump::events(url).await? {
+        if kind == "block.applied" {
+            let follows = blocks.last().is_none_or(|(below, _)| below + 1 == height);
+            ensure!(follows, "event applies {height} after {:?}", blocks.last());
+            blocks.push((height, hash));
+        } else {
+            // Blocks of the bulk backfill have no event of their own.
+            let newest = blocks.pop();
+            ensure!(newest.is_none_or(|b| b == (height, hash)), "event retracts {height}");
+        }
+    }
+    for (height, hash) in blocks {
+        let block = chain.block(u64::try_from(height)?).context("a block of the chain")?;
+        ensure!(block["block_hash"] == hash.as_str(), "event log has another block {height}");
+    }
+    Ok(())
+}

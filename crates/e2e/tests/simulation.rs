@@ -1,0 +1,37 @@
+//! Seeded simulations, each compared with ground truth.
+//!
+//! `CHERT_SIM_SEEDS` says how many (default 50), `CHERT_SIM_FROM` the first seed. A failure names
+//! its seed; `./chert check simulate --from SEED --seeds 1` plays it again.
+
+use futures::StreamExt;
+
+/// Lives played at the same time.
+const AT_ONCE: usize = 4;
+
+fn variable(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn simulation_equals_a_clean_run() {
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_test_writer()
+        .try_init();
+    let (from, seeds) = (variable("CHERT_SIM_FROM", 1), variable("CHERT_SIM_SEEDS", 50));
+    let outcomes: Vec<(u64, anyhow::Result<()>)> = futures::stream::iter(from..from + seeds)
+        .map(|seed| async move {
+            // A task of its own, so that a panic is that seed's failure.
+            let outcome = tokio::spawn(e2e::simulation::play(seed)).await;
+            println!("seed {seed}: {}", if matches!(outcome, Ok(Ok(()))) { "ok" } else { "FAILED" });
+            (seed, outcome.unwrap_or_else(|panic| Err(anyhow::anyhow!("panic: {panic}"))))
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let failed: Vec<String> = outcomes
+        .iter()
+        .filter_map(|(seed, outcome)| outcome.as_ref().err().map(|e| format!("seed {seed}: {e:#}")))
+        .collect();
+    assert!(failed.is_empty(), "{} of {seeds} failed:\n{}", failed.len(), failed.join("\n"));
+}
