@@ -18,16 +18,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let root = root();
     let output = Command::new(cargo())
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "chert",
-            "--bin",
-            "chert",
-            "--",
-            "openapi",
-        ])
+        .args(["run", "--quiet", "--package", "chert", "--bin", "chert", "--", "openapi"])
         .current_dir(&root)
         .stderr(Stdio::inherit())
         .output()

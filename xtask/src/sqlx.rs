@@ -32,9 +32,7 @@ pub(crate) async fn run() -> anyhow::Result<ExitCode> {
     // The macros only run when the compiler does.
     let library = root.join("crates/chert-store/src/lib.rs");
     let touched = fs::File::options().append(true).open(&library);
-    touched
-        .and_then(|file| file.set_modified(SystemTime::now()))
-        .context("cannot touch lib.rs")?;
+    touched.and_then(|file| file.set_modified(SystemTime::now())).context("cannot touch lib.rs")?;
     let status = Command::new(cargo())
         .args(["check", "--package", "chert-store", "--all-targets"])
         .current_dir(&root)

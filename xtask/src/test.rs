@@ -75,10 +75,6 @@ mod tests {
         check(&[], false, "nextest run --workspace");
         check(&[], true, "nextest run --workspace --profile ci");
         check(&["-p", "e2e"], true, "nextest run --profile ci -p e2e");
-        check(
-            &["--package=e2e", "-P", "x"],
-            true,
-            "nextest run --package=e2e -P x",
-        );
+        check(&["--package=e2e", "-P", "x"], true, "nextest run --package=e2e -P x");
     }
 }

@@ -51,14 +51,6 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     for error in &findings.errors {
         eprintln!("error: {error}");
     }
-    println!(
-        "tidy: {} files, {} errors",
-        files.len(),
-        findings.errors.len()
-    );
-    Ok(if findings.errors.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    println!("tidy: {} files, {} errors", files.len(), findings.errors.len());
+    Ok(if findings.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

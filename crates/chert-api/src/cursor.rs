@@ -65,9 +65,7 @@ impl Cursor {
     /// Reads a client's text for the given list.
     pub fn decode(text: &str, list: List, scope: u32) -> Result<Self, Problem> {
         let refuse = || {
-            Problem::invalid(
-                "cursor is not one that this list gave; start again without a cursor",
-            )
+            Problem::invalid("cursor is not one that this list gave; start again without a cursor")
         };
         if text.len() > CURSOR_CHARS_MAX {
             return Err(refuse());

@@ -11,6 +11,7 @@ pub mod error;
 pub mod metrics;
 mod middleware;
 pub mod openapi;
+mod operations;
 mod params;
 pub mod routes;
 mod server;
@@ -19,5 +20,6 @@ mod state;
 
 pub use error::Problem;
 pub use openapi::openapi_json;
+pub use operations::serve_operations;
 pub use server::{router, serve};
 pub use state::{ApiSettings, ApiState};

@@ -89,9 +89,8 @@ fn complete(path: &str, operation: &mut Value) {
             _ => true,
         };
         let status = status.as_str().to_owned();
-        if fits && !responses.contains_key(&status) {
-            responses.insert(status, json!({"$ref": format!("#/components/responses/{slug}")}));
-        } else if fits && kind == Kind::NotFound {
+        // A handler's own 404 gives way to the common one; its other answers stay.
+        if fits && (kind == Kind::NotFound || !responses.contains_key(&status)) {
             responses.insert(status, json!({"$ref": format!("#/components/responses/{slug}")}));
         }
     }

@@ -125,7 +125,8 @@ impl Call {
     /// The path's parameter as a block's height or hash.
     pub fn block_id(&self) -> Result<BlockId, Problem> {
         let text = self.segment();
-        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && text.len() < HASH_DIGITS {
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && text.len() < HASH_DIGITS
+        {
             return match text.parse::<u64>() {
                 Ok(height) if height <= HEIGHT_MAX => Ok(BlockId::Height(height)),
                 _ => Err(Problem::not_found("No block has a height that large.")),
@@ -193,7 +194,9 @@ impl<'a> Params<'a> {
         let limit = limit.and_then(|l| u16::try_from(l).ok()).unwrap_or(LIMIT_DEFAULT);
         let start = match (self.get("cursor"), self.get("offset")) {
             (Some(_), Some(_)) => {
-                return Err(Problem::invalid("cursor and offset exclude each other; use the cursor"));
+                return Err(Problem::invalid(
+                    "cursor and offset exclude each other; use the cursor",
+                ));
             }
             (Some(text), None) => Start::After(Cursor::decode(text, list, scope)?),
             (None, Some(text)) => Start::Offset(offset(text)?),
@@ -229,7 +232,9 @@ fn check_escapes(what: &str, text: &str) -> Result<(), Problem> {
         rest.as_bytes().get(..2).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
     });
     if !well_formed {
-        return Err(Problem::invalid(format!("the {what} holds a % that is not followed by two hex digits")));
+        return Err(Problem::invalid(format!(
+            "the {what} holds a % that is not followed by two hex digits"
+        )));
     }
     match percent_encoding::percent_decode_str(text).decode_utf8() {
         Err(_) => Err(Problem::invalid(format!("the {what} does not decode to UTF-8"))),

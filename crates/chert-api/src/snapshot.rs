@@ -80,12 +80,16 @@ impl Snapshot {
 
     /// Whether a node answered lately.
     pub fn node_ok(&self, now_ms: i64) -> bool {
-        self.status.as_ref().is_some_and(|s| now_ms - s.progress.node_seen_at_ms <= NODE_SEEN_MS_MAX)
+        self.status
+            .as_ref()
+            .is_some_and(|s| now_ms - s.progress.node_seen_at_ms <= NODE_SEEN_MS_MAX)
     }
 
     /// Whether the indexer finished a round lately.
     pub fn progress_ok(&self, now_ms: i64) -> bool {
-        self.status.as_ref().is_some_and(|s| now_ms - s.progress.progressed_at_ms <= PROGRESS_MS_MAX)
+        self.status
+            .as_ref()
+            .is_some_and(|s| now_ms - s.progress.progressed_at_ms <= PROGRESS_MS_MAX)
     }
 
     /// Whether everything is as it should be.
@@ -119,7 +123,8 @@ async fn refresh(api: &ApiState, listening: bool) {
         Ok(Ok(status)) => Snapshot::new(Some(status), true, listening),
         failed => {
             if api.snapshot().database_ok {
-                let code = failed.map_or("timeout", |r| r.err().map_or("", |e: StoreError| e.code()));
+                let code =
+                    failed.map_or("timeout", |r| r.err().map_or("", |e: StoreError| e.code()));
                 tracing::warn!(code, "the database does not answer; serving from memory");
             }
             Snapshot::new(api.snapshot().status.clone(), false, false)

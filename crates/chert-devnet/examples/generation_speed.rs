@@ -16,11 +16,7 @@ const TXS_PER_BLOCK: u64 = 10;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let profile = Profile::fixed(TXS_PER_BLOCK);
-    let chain = Chain::new(ChainConfig {
-        history: 1_000_000,
-        profile,
-        ..ChainConfig::default()
-    });
+    let chain = Chain::new(ChainConfig { history: 1_000_000, profile, ..ChainConfig::default() });
     let server = Server::start(chain, ServerConfig::default()).await?;
     let addr = server.url().trim_start_matches("http://").to_owned();
     let started = Instant::now();
@@ -32,19 +28,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         );
         let head = "POST / HTTP/1.1\r\nHost: devnet\r\nConnection: close\r\nContent-Length: ";
         let mut stream = TcpStream::connect(&addr).await?;
-        stream
-            .write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes())
-            .await?;
+        stream.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).await?;
         let mut answer = Vec::new();
         bytes += stream.read_to_end(&mut answer).await?;
     }
     let seconds = started.elapsed().as_secs_f64();
     let txs = (PAGES * BLOCKS_PER_PAGE * TXS_PER_BLOCK) as f64;
-    println!(
-        "{:.0} tx/s, {:.0} MB/s",
-        txs / seconds,
-        bytes as f64 / 1e6 / seconds
-    );
+    println!("{:.0} tx/s, {:.0} MB/s", txs / seconds, bytes as f64 / 1e6 / seconds);
     server.shutdown().await;
     Ok(())
 }

@@ -71,12 +71,7 @@ pub(crate) struct AccountBook {
 impl AccountBook {
     pub(crate) fn new(key: u64, profile: Profile) -> AccountBook {
         let (pool_base, blocks_per_address) = profile.pool();
-        AccountBook {
-            key,
-            validators: 4 + key % 4,
-            pool_base,
-            blocks_per_address,
-        }
+        AccountBook { key, validators: 4 + key % 4, pool_base, blocks_per_address }
     }
 
     /// Addresses that can have appeared up to this height.
@@ -141,9 +136,7 @@ impl AccountBook {
     pub(crate) fn text(&self, account: Account) -> String {
         let mut quoted = Vec::with_capacity(48);
         self.write(&mut quoted, account, false);
-        String::from_utf8_lossy(&quoted)
-            .trim_matches('"')
-            .to_owned()
+        String::from_utf8_lossy(&quoted).trim_matches('"').to_owned()
     }
 
     /// The account of this address if the chain knows it when its tip is at `height`.
@@ -181,10 +174,7 @@ impl AccountBook {
         let pool = (0..self.pool_size(height).min(LISTED_MAX)).map(Account::Pool);
         let validators = (0..self.validators).map(Account::Validator);
         let named = (0..NAMED.len()).map(Account::Named);
-        pool.chain(validators)
-            .chain(named)
-            .map(|account| self.text(account))
-            .collect()
+        pool.chain(validators).chain(named).map(|account| self.text(account)).collect()
     }
 
     /// Balance and nonce at the end of the preloaded history.
@@ -195,9 +185,6 @@ impl AccountBook {
             Account::Named(index) => (2, index as u64),
         };
         let mut rng = Rng::new(&[self.key, BALANCE_DOMAIN, kind, number]);
-        (
-            1_000_000_000_000 + rng.below(1_000_000_000_000_000),
-            rng.below(1000),
-        )
+        (1_000_000_000_000 + rng.below(1_000_000_000_000_000), rng.below(1000))
     }
 }

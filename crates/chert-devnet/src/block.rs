@@ -61,8 +61,7 @@ impl Recipe {
 
     /// When a block of this height is due if none is ever late.
     pub(crate) fn nominal_time_ms(&self, height: u64) -> u64 {
-        self.genesis_time_ms
-            .saturating_add(height.saturating_mul(self.block_time_ms))
+        self.genesis_time_ms.saturating_add(height.saturating_mul(self.block_time_ms))
     }
 
     pub(crate) fn hash_text(&self, place: Place) -> String {
@@ -85,27 +84,16 @@ impl Recipe {
         let source = spec.carries.unwrap_or(0);
         let carried = match source {
             0 => 0,
-            source => Rng::new(&[self.key, CARRIED_DOMAIN, source])
-                .below(CARRIED_MAX + 1)
-                .min(count),
+            source => {
+                Rng::new(&[self.key, CARRIED_DOMAIN, source]).below(CARRIED_MAX + 1).min(count)
+            }
         };
         (0..count).map(move |index| {
             let origin = if index < carried {
-                let place = Place {
-                    height: source,
-                    salt: SALT_CARRIED,
-                };
-                Origin {
-                    place,
-                    index,
-                    time_ms: self.nominal_time_ms(source),
-                }
+                let place = Place { height: source, salt: SALT_CARRIED };
+                Origin { place, index, time_ms: self.nominal_time_ms(source) }
             } else {
-                Origin {
-                    place: spec.place,
-                    index,
-                    time_ms: spec.time_ms,
-                }
+                Origin { place: spec.place, index, time_ms: spec.time_ms }
             };
             Transaction::generate(self.key, &self.book, self.profile, origin)
         })
@@ -121,16 +109,7 @@ impl Recipe {
         json::hex(out, &block_hash(self.key, spec.place));
         json::text(out, "\",\"previous_block_hash\":\"");
         if let Some(parent) = height.checked_sub(1) {
-            json::hex(
-                out,
-                &block_hash(
-                    self.key,
-                    Place {
-                        height: parent,
-                        salt: spec.parent_salt,
-                    },
-                ),
-            );
+            json::hex(out, &block_hash(self.key, Place { height: parent, salt: spec.parent_salt }));
         }
         json::text(out, "\",\"transactions\":[");
         if parts.transactions {
@@ -145,11 +124,7 @@ impl Recipe {
         let digits = if rng.one_in(10) { 3 } else { 9 };
         json::timestamp(
             out,
-            Stamp {
-                time_ms: spec.time_ms,
-                sub_ms_nanos: rng.below(1_000_000),
-                digits,
-            },
+            Stamp { time_ms: spec.time_ms, sub_ms_nanos: rng.below(1_000_000), digits },
         );
         json::text(out, ",\"validator_address\":");
         self.book.write(out, self.book.pick_validator(rng), false);

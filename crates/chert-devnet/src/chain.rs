@@ -13,10 +13,7 @@ use crate::ledger::{Ledger, effect_on};
 use crate::state::{Clock, State};
 use crate::transaction::Transaction;
 
-const WHOLE_BLOCK: BlockParts = BlockParts {
-    transactions: true,
-    transaction_count: true,
-};
+const WHOLE_BLOCK: BlockParts = BlockParts { transactions: true, transaction_count: true };
 
 /// A deterministic chain. Cheap to clone: all clones are the same chain.
 #[derive(Clone, Debug)]
@@ -129,8 +126,7 @@ impl Chain {
 
     pub(crate) fn spec_of_hash(&self, hash: &str, lag: u64) -> Option<BlockSpec> {
         let place = find_block(self.recipe().key, hash)?;
-        self.spec_at(place.height, lag)
-            .filter(|spec| spec.place == place)
+        self.spec_at(place.height, lag).filter(|spec| spec.place == place)
     }
 
     /// Consecutive blocks, newest first, from one state of the chain. A page that ends at
@@ -148,10 +144,7 @@ impl Chain {
         if low == 1 && !request.exclusive {
             low = 0;
         }
-        (low..=top)
-            .rev()
-            .map(|height| state.spec(self.recipe(), height))
-            .collect()
+        (low..=top).rev().map(|height| state.spec(self.recipe(), height)).collect()
     }
 
     /// The canonical block that holds a transaction, and its place in it.
@@ -161,14 +154,12 @@ impl Chain {
             SALT_CARRIED => place.height..=place.height.checked_add(1)?,
             _ => place.height..=place.height,
         };
-        heights
-            .filter_map(|height| self.spec_at(height, lag))
-            .find_map(|spec| {
-                self.recipe()
-                    .transactions(spec)
-                    .find(|tx| tx.id == *id && tx.defect.is_none())
-                    .map(|tx| (spec, tx))
-            })
+        heights.filter_map(|height| self.spec_at(height, lag)).find_map(|spec| {
+            self.recipe()
+                .transactions(spec)
+                .find(|tx| tx.id == *id && tx.defect.is_none())
+                .map(|tx| (spec, tx))
+        })
     }
 
     pub(crate) fn balance_at(&self, address: &str, lag: u64) -> (u64, u64) {
@@ -178,16 +169,12 @@ impl Chain {
             let Some(account) = self.recipe().book.find(address, tip) else {
                 return (0, 0);
             };
-            let hidden: Vec<BlockSpec> = (tip + 1..=state.tip())
-                .map(|height| state.spec(self.recipe(), height))
-                .collect();
+            let hidden: Vec<BlockSpec> =
+                (tip + 1..=state.tip()).map(|height| state.spec(self.recipe(), height)).collect();
             (state.ledger.change(account), account, hidden)
         };
         let mut change = change;
-        for tx in hidden
-            .into_iter()
-            .flat_map(|spec| self.recipe().transactions(spec))
-        {
+        for tx in hidden.into_iter().flat_map(|spec| self.recipe().transactions(spec)) {
             let effect = effect_on(&tx, account);
             change.balance -= effect.balance;
             change.nonce -= effect.nonce;
@@ -198,10 +185,7 @@ impl Chain {
     fn shown(&self, account: Account, balance: i128, nonce: i64) -> (u64, u64) {
         let (base_balance, base_nonce) = self.recipe().book.base(account);
         let balance = (i128::from(base_balance) + balance).clamp(0, i128::from(u64::MAX));
-        (
-            u64::try_from(balance).unwrap_or(u64::MAX),
-            base_nonce.saturating_add_signed(nonce),
-        )
+        (u64::try_from(balance).unwrap_or(u64::MAX), base_nonce.saturating_add_signed(nonce))
     }
 
     fn parse(&self, spec: BlockSpec) -> Option<Value> {

@@ -106,9 +106,8 @@ impl DevnetArgs {
     fn chain_config(&self) -> ChainConfig {
         let block_time = Duration::from_millis(self.block_time_ms).max(BLOCK_TIME_MIN);
         let history_ms = self.block_time_ms.saturating_mul(self.history);
-        let genesis_time_ms = self
-            .genesis_time_ms
-            .unwrap_or_else(|| now_ms().saturating_sub(history_ms));
+        let genesis_time_ms =
+            self.genesis_time_ms.unwrap_or_else(|| now_ms().saturating_sub(history_ms));
         let profile = match self.profile {
             ProfileName::Realistic => Profile::realistic(),
             ProfileName::Small => Profile::small(),
@@ -169,12 +168,7 @@ pub async fn run(args: DevnetArgs, shutdown: impl Future<Output = ()>) -> io::Re
     for replica in 0..=args.replicas {
         let server = Server::start(chain.clone(), args.server_config(replica)).await?;
         match replica {
-            0 => println!(
-                "devnet: {} (seed {}, tip {})",
-                server.url(),
-                args.seed,
-                chain.tip().0
-            ),
+            0 => println!("devnet: {} (seed {}, tip {})", server.url(), args.seed, chain.tip().0),
             _ => println!(
                 "devnet replica {replica}: {} ({} blocks behind)",
                 server.url(),

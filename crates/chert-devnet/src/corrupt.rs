@@ -39,10 +39,7 @@ fn empty(value: &mut Value) -> bool {
 /// The blocks of a list, or the block itself.
 fn blocks_of(value: &mut Value) -> &mut [Value] {
     if value.get("blocks").is_some_and(Value::is_array) {
-        return value["blocks"]
-            .as_array_mut()
-            .map(Vec::as_mut_slice)
-            .unwrap_or_default();
+        return value["blocks"].as_array_mut().map(Vec::as_mut_slice).unwrap_or_default();
     }
     std::slice::from_mut(value)
 }
@@ -52,10 +49,7 @@ fn change_one(value: &mut Value, rng: &mut Rng, change: fn(&mut Value, &mut Rng)
     let blocks = blocks_of(value);
     let start = crate::rng::to_index(rng.below(blocks.len() as u64));
     let (before, after) = blocks.split_at_mut(start);
-    after
-        .iter_mut()
-        .chain(before)
-        .any(|block| change(block, rng))
+    after.iter_mut().chain(before).any(|block| change(block, rng))
 }
 
 fn drop_transactions(block: &mut Value, rng: &mut Rng) -> bool {

@@ -65,31 +65,21 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Fault, String> {
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => {
-                let value: u64 = value
-                    .parse()
-                    .map_err(|_| format!("not a number: {value}"))?;
+                let value: u64 = value.parse().map_err(|_| format!("not a number: {value}"))?;
                 (name, Some(value))
             }
             None => (text, None),
         };
         Ok(match name.replace('-', "_").as_str() {
-            "latency" => Fault::Latency {
-                ms: value.unwrap_or(500),
-            },
-            "too_many_requests" => Fault::TooManyRequests {
-                retry_after_s: value.unwrap_or(1),
-            },
+            "latency" => Fault::Latency { ms: value.unwrap_or(500) },
+            "too_many_requests" => Fault::TooManyRequests { retry_after_s: value.unwrap_or(1) },
             "server_error" => Fault::ServerError,
-            "timeout" => Fault::Timeout {
-                ms: value.unwrap_or(10_000),
-            },
+            "timeout" => Fault::Timeout { ms: value.unwrap_or(10_000) },
             "half_open" => Fault::HalfOpen,
             "empty_list" => Fault::EmptyList,
             "missing_transactions" => Fault::MissingTransactions,
             "wrong_parent" => Fault::WrongParent,
-            "lagging" => Fault::Lagging {
-                blocks: value.unwrap_or(20),
-            },
+            "lagging" => Fault::Lagging { blocks: value.unwrap_or(20) },
             "invalid_json" => Fault::InvalidJson,
             "oversized" => Fault::Oversized {
                 bytes: usize::try_from(value.unwrap_or(64 << 20)).unwrap_or(usize::MAX),
@@ -181,10 +171,7 @@ impl Faults {
         }
         let State { plan, rng, .. } = &mut *state;
         let fault = rng.pick(&plan.kinds);
-        Some(Draw {
-            fault,
-            seed: rng.next(),
-        })
+        Some(Draw { fault, seed: rng.next() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

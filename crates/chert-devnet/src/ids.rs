@@ -32,10 +32,7 @@ impl Place {
 
     fn unseal(code: u64, key: u64) -> Place {
         let plain = unmix(code) ^ key;
-        Place {
-            height: plain >> SALT_BITS,
-            salt: (plain & ((1 << SALT_BITS) - 1)) as u32,
-        }
+        Place { height: plain >> SALT_BITS, salt: (plain & ((1 << SALT_BITS) - 1)) as u32 }
     }
 }
 
@@ -89,15 +86,9 @@ impl TxId {
         if let Some(bytes) = parse_hex::<32>(digits) {
             return Some(TxId::Hex(bytes));
         }
-        let dashed = text.len() == 36
-            && [8, 13, 18, 23]
-                .iter()
-                .all(|&at| text.as_bytes()[at] == b'-');
-        let bare = if dashed {
-            text.replace('-', "")
-        } else {
-            digits.to_owned()
-        };
+        let dashed =
+            text.len() == 36 && [8, 13, 18, 23].iter().all(|&at| text.as_bytes()[at] == b'-');
+        let bare = if dashed { text.replace('-', "") } else { digits.to_owned() };
         parse_hex::<16>(&bare).map(TxId::Uuid)
     }
 
@@ -131,9 +122,7 @@ impl TxId {
 }
 
 pub(crate) fn strip_0x(text: &str) -> &str {
-    text.strip_prefix("0x")
-        .or_else(|| text.strip_prefix("0X"))
-        .unwrap_or(text)
+    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text)
 }
 
 /// Exactly `2 * N` hex digits of either case.

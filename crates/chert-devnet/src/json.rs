@@ -79,11 +79,7 @@ pub(crate) fn timestamp(out: &mut Vec<u8>, stamp: Stamp) {
     padded(out, of_day / 1000 % 60, 2);
     out.push(b'.');
     let fraction_at = out.len();
-    padded(
-        out,
-        (of_day % 1000) * 1_000_000 + stamp.sub_ms_nanos % 1_000_000,
-        9,
-    );
+    padded(out, (of_day % 1000) * 1_000_000 + stamp.sub_ms_nanos % 1_000_000, 9);
     out.truncate(fraction_at + stamp.digits.clamp(3, 9));
     out.extend_from_slice(b"Z\"");
 }
@@ -115,24 +111,14 @@ mod tests {
 
     fn written(time_ms: u64, sub_ms_nanos: u64, digits: usize) -> String {
         let mut out = Vec::new();
-        timestamp(
-            &mut out,
-            Stamp {
-                time_ms,
-                sub_ms_nanos,
-                digits,
-            },
-        );
+        timestamp(&mut out, Stamp { time_ms, sub_ms_nanos, digits });
         String::from_utf8_lossy(&out).into_owned()
     }
 
     #[test]
     fn timestamps_are_rfc3339() {
         assert_eq!(written(0, 0, 3), r#""1970-01-01T00:00:00.000Z""#);
-        assert_eq!(
-            written(1_709_210_096_789, 12_345, 9),
-            r#""2024-02-29T12:34:56.789012345Z""#
-        );
+        assert_eq!(written(1_709_210_096_789, 12_345, 9), r#""2024-02-29T12:34:56.789012345Z""#);
         assert_eq!(written(u64::MAX, 0, 3), r#""9999-12-31T23:59:59.999Z""#);
     }
 

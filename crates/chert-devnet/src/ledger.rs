@@ -37,10 +37,7 @@ impl Ledger {
         for_each_effect(tx, |account, effect| {
             let effect = match direction {
                 Direction::Apply => effect,
-                Direction::Unwind => Change {
-                    balance: -effect.balance,
-                    nonce: -effect.nonce,
-                },
+                Direction::Unwind => Change { balance: -effect.balance, nonce: -effect.nonce },
             };
             self.add(account, effect);
         });
@@ -86,39 +83,17 @@ fn for_each_effect(tx: &Transaction, mut visit: impl FnMut(Account, Change)) {
     if tx.defect.is_some() {
         return;
     }
-    let moved = tx
-        .outputs
-        .iter()
-        .map(|(_, amount)| i128::from(*amount))
-        .sum::<i128>()
+    let moved = tx.outputs.iter().map(|(_, amount)| i128::from(*amount)).sum::<i128>()
         + i128::from(tx.amount.unwrap_or(0));
     if let Some(sender) = tx.sender.account() {
-        visit(
-            sender,
-            Change {
-                balance: -(moved + i128::from(tx.fee)),
-                nonce: 1,
-            },
-        );
+        visit(sender, Change { balance: -(moved + i128::from(tx.fee)), nonce: 1 });
     }
     if let (Some(recipient), Some(amount)) = (tx.recipient.account(), tx.amount) {
-        visit(
-            recipient,
-            Change {
-                balance: i128::from(amount),
-                nonce: 0,
-            },
-        );
+        visit(recipient, Change { balance: i128::from(amount), nonce: 0 });
     }
     for (recipient, amount) in &tx.outputs {
         if let Some(recipient) = recipient.account() {
-            visit(
-                recipient,
-                Change {
-                    balance: i128::from(*amount),
-                    nonce: 0,
-                },
-            );
+            visit(recipient, Change { balance: i128::from(*amount), nonce: 0 });
         }
     }
 }

@@ -26,11 +26,7 @@ pub struct MinerConfig {
 
 impl Default for MinerConfig {
     fn default() -> MinerConfig {
-        MinerConfig {
-            block_time: Duration::from_secs(2),
-            reorg_every: None,
-            reorg_depth_max: 6,
-        }
+        MinerConfig { block_time: Duration::from_secs(2), reorg_every: None, reorg_depth_max: 6 }
     }
 }
 
@@ -47,10 +43,7 @@ impl Miner {
     pub fn start(chain: Chain, schedule: MinerConfig) -> Miner {
         let stop = CancellationToken::new();
         let task = tokio::spawn(run(chain, schedule, stop.clone()));
-        Miner {
-            stop,
-            task: Some(task),
-        }
+        Miner { stop, task: Some(task) }
     }
 
     /// Stops after the block in progress, if any.
@@ -81,9 +74,8 @@ async fn run(chain: Chain, schedule: MinerConfig, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let reorg_due = schedule
-            .reorg_every
-            .is_some_and(|every| every > 0 && mined_since_reorg >= every);
+        let reorg_due =
+            schedule.reorg_every.is_some_and(|every| every > 0 && mined_since_reorg >= every);
         let (depth, new_len) = if reorg_due {
             mined_since_reorg = 0;
             let depth = 1 + rng.below(schedule.reorg_depth_max.max(1));
@@ -106,8 +98,6 @@ async fn run(chain: Chain, schedule: MinerConfig, stop: CancellationToken) {
 
 /// Milliseconds since the Unix epoch; 0 on a machine whose clock stands before it.
 pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

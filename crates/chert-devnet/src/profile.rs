@@ -27,36 +27,24 @@ impl Profile {
     /// About 10 transactions per block, some empty blocks, a rare full one of 200; many
     /// addresses, a few of them very busy.
     pub fn realistic() -> Profile {
-        Profile {
-            odd_records: true,
-            load: Load::Realistic,
-        }
+        Profile { odd_records: true, load: Load::Realistic }
     }
 
     /// 0 to 4 transactions per block among few addresses, for simulations.
     pub fn small() -> Profile {
-        Profile {
-            odd_records: true,
-            load: Load::Small,
-        }
+        Profile { odd_records: true, load: Load::Small }
     }
 
     /// Exactly this many transactions in each block (at most [`TXS_PER_BLOCK_MAX`]), all
     /// well-formed, for benchmarks.
     pub fn fixed(txs_per_block: u64) -> Profile {
-        Profile {
-            odd_records: false,
-            load: Load::Fixed(txs_per_block.min(TXS_PER_BLOCK_MAX)),
-        }
+        Profile { odd_records: false, load: Load::Fixed(txs_per_block.min(TXS_PER_BLOCK_MAX)) }
     }
 
     /// Like [`Profile::fixed`], but the first address takes part in nearly every
     /// transaction.
     pub fn whale(txs_per_block: u64) -> Profile {
-        Profile {
-            odd_records: false,
-            load: Load::Whale(txs_per_block.min(TXS_PER_BLOCK_MAX)),
-        }
+        Profile { odd_records: false, load: Load::Whale(txs_per_block.min(TXS_PER_BLOCK_MAX)) }
     }
 
     /// Distinguishes profiles in the chain's key, so that two chains of one seed but

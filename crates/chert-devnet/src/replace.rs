@@ -22,15 +22,11 @@ impl Chain {
             let depth = depth.min(self.0.branch_window).min(tip);
             let new_branch = depth > 0;
             if new_branch && state.branch_starts.len() > SALT_MAX as usize {
-                tracing::warn!(
-                    reorgs_max = SALT_MAX,
-                    "this chain cannot reorganise any more"
-                );
+                tracing::warn!(reorgs_max = SALT_MAX, "this chain cannot reorganise any more");
                 return tip;
             }
-            let removed: Vec<BlockSpec> = (tip - depth + 1..=tip)
-                .map(|height| state.spec(recipe, height))
-                .collect();
+            let removed: Vec<BlockSpec> =
+                (tip - depth + 1..=tip).map(|height| state.spec(recipe, height)).collect();
             let fork = state.spec(recipe, tip - depth);
             let salt = match new_branch {
                 true => u32::try_from(state.branch_starts.len()).unwrap_or(SALT_MAX),
@@ -42,36 +38,21 @@ impl Chain {
         };
         let start = fork.place.height + 1;
         let new_len = new_len.min(HEIGHT_MAX - fork.place.height);
-        let branch_start = if removed.is_empty() {
-            self.read().branch_starts[salt as usize]
-        } else {
-            start
-        };
+        let branch_start =
+            if removed.is_empty() { self.read().branch_starts[salt as usize] } else { start };
 
         let mut change = Ledger::default();
         for spec in &removed {
-            recipe
-                .transactions(*spec)
-                .for_each(|tx| change.record(&tx, Direction::Unwind));
+            recipe.transactions(*spec).for_each(|tx| change.record(&tx, Direction::Unwind));
         }
         let mut records = Vec::new();
         let mut parent = fork;
         for left in (0..new_len).rev() {
             let time_ms = next_time(parent.time_ms, recipe.block_time_ms, left == 0, clock);
-            let place = Place {
-                height: parent.place.height + 1,
-                salt,
-            };
+            let place = Place { height: parent.place.height + 1, salt };
             let carries = carries(place, branch_start);
-            parent = BlockSpec {
-                place,
-                parent_salt: parent.place.salt,
-                time_ms,
-                carries,
-            };
-            recipe
-                .transactions(parent)
-                .for_each(|tx| change.record(&tx, Direction::Apply));
+            parent = BlockSpec { place, parent_salt: parent.place.salt, time_ms, carries };
+            recipe.transactions(parent).for_each(|tx| change.record(&tx, Direction::Apply));
             records.push(Record { time_ms, salt });
         }
         self.commit(!removed.is_empty(), start, records, change)

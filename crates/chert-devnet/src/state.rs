@@ -45,27 +45,18 @@ impl State {
     fn record(&self, recipe: &Recipe, height: u64) -> Record {
         match height.checked_sub(self.first_recorded) {
             Some(offset) => self.records[to_index(offset)],
-            None => Record {
-                time_ms: recipe.nominal_time_ms(height),
-                salt: 0,
-            },
+            None => Record { time_ms: recipe.nominal_time_ms(height), salt: 0 },
         }
     }
 
     /// The canonical block at a height that is not above the tip.
     pub(crate) fn spec(&self, recipe: &Recipe, height: u64) -> BlockSpec {
         let Record { time_ms, salt } = self.record(recipe, height);
-        let parent_salt = height
-            .checked_sub(1)
-            .map_or(0, |parent| self.record(recipe, parent).salt);
+        let parent_salt =
+            height.checked_sub(1).map_or(0, |parent| self.record(recipe, parent).salt);
         let place = Place { height, salt };
         let carries = carries(place, self.branch_starts[salt as usize]);
-        BlockSpec {
-            place,
-            parent_salt,
-            time_ms,
-            carries,
-        }
+        BlockSpec { place, parent_salt, time_ms, carries }
     }
 }
 

@@ -80,11 +80,7 @@ impl Transaction {
         profile: Profile,
         origin: Origin,
     ) -> Transaction {
-        let Origin {
-            place,
-            index,
-            time_ms,
-        } = origin;
+        let Origin { place, index, time_ms } = origin;
         let rng = &mut Rng::new(&[key, place.height, u64::from(place.salt), index]);
         let kind = pick_kind(rng);
         let (fee, defect) = (pick_fee(rng), pick_defect(rng, profile));
@@ -118,11 +114,7 @@ impl Transaction {
         match self.kind {
             Kind::Transfer => self.fill_transfer(rng, book, height),
             Kind::Consensus => {
-                self.sender = if rng.one_in(3) {
-                    Party::Missing
-                } else {
-                    Party::Null
-                };
+                self.sender = if rng.one_in(3) { Party::Missing } else { Party::Null };
                 self.recipient = Party::Account(book.pick_validator(rng));
                 self.amount = Some(1_000_000 + rng.below(1_000_000));
                 self.fee = 0;
@@ -132,11 +124,7 @@ impl Transaction {
                 self.amount = (!rng.one_in(3)).then(|| pick_amount(rng));
             }
             Kind::Governance => {
-                self.recipient = if rng.one_in(2) {
-                    Party::Null
-                } else {
-                    Party::Missing
-                };
+                self.recipient = if rng.one_in(2) { Party::Null } else { Party::Missing };
                 self.amount = rng.one_in(2).then_some(0);
             }
             Kind::Staking => {
@@ -166,11 +154,7 @@ impl Transaction {
             }
             8..13 => {
                 self.stealth_outputs = 1 + rng.below(2);
-                self.recipient = if rng.one_in(2) {
-                    Party::Null
-                } else {
-                    Party::Missing
-                };
+                self.recipient = if rng.one_in(2) { Party::Null } else { Party::Missing };
                 self.amount = rng.one_in(2).then_some(0);
             }
             13..15 => {
@@ -231,19 +215,11 @@ fn pick_amount(rng: &mut Rng) -> u64 {
 }
 
 fn pick_fee(rng: &mut Rng) -> u64 {
-    if rng.one_in(20) {
-        0
-    } else {
-        100 + rng.below(10_000)
-    }
+    if rng.one_in(20) { 0 } else { 100 + rng.below(10_000) }
 }
 
 fn pick_defect(rng: &mut Rng, profile: Profile) -> Option<Defect> {
-    const DEFECTS: [Defect; 4] = [
-        Defect::NotAnObject,
-        Defect::NoId,
-        Defect::NegativeAmount,
-        Defect::FractionalAmount,
-    ];
+    const DEFECTS: [Defect; 4] =
+        [Defect::NotAnObject, Defect::NoId, Defect::NegativeAmount, Defect::FractionalAmount];
     rng.one_in(profile.odd_every()).then(|| rng.pick(&DEFECTS))
 }

@@ -59,14 +59,7 @@ pub(crate) fn write(out: &mut Vec<u8>, tx: &Transaction, book: &AccountBook) {
     }
     if rng.one_in(8) {
         json::text(out, ",\"memo\":");
-        json::text(
-            out,
-            if rng.one_in(200) {
-                MEMO_WITH_NUL
-            } else {
-                rng.pick(&MEMOS)
-            },
-        );
+        json::text(out, if rng.one_in(200) { MEMO_WITH_NUL } else { rng.pick(&MEMOS) });
     }
     write_data(out, tx, book, rng);
     out.push(b'}');
@@ -114,10 +107,7 @@ fn write_outputs(out: &mut Vec<u8>, tx: &Transaction, book: &AccountBook, with_t
         out.push(b'}');
     }
     json::text(out, "],");
-    let total = tx
-        .outputs
-        .iter()
-        .try_fold(0_u64, |sum, (_, amount)| sum.checked_add(*amount));
+    let total = tx.outputs.iter().try_fold(0_u64, |sum, (_, amount)| sum.checked_add(*amount));
     if let (true, Some(total)) = (with_total, total) {
         json::text(out, "\"total_amount\":");
         json::number(out, total);
@@ -128,14 +118,7 @@ fn write_outputs(out: &mut Vec<u8>, tx: &Transaction, book: &AccountBook, with_t
 fn write_stealth_outputs(out: &mut Vec<u8>, tx: &Transaction, rng: &mut Rng) {
     json::text(out, ",\"stealth_outputs\":[");
     for index in 0..tx.stealth_outputs {
-        json::text(
-            out,
-            if index > 0 {
-                ",{\"tx_id\":\""
-            } else {
-                "{\"tx_id\":\""
-            },
-        );
+        json::text(out, if index > 0 { ",{\"tx_id\":\"" } else { "{\"tx_id\":\"" });
         tx.id.write(out);
         json::text(out, "\",\"index\":");
         json::number(out, index);
@@ -151,14 +134,7 @@ fn write_stealth_outputs(out: &mut Vec<u8>, tx: &Transaction, rng: &mut Rng) {
             false => json::text(out, "null"),
         }
         json::text(out, ",\"memo_plaintext\":");
-        json::text(
-            out,
-            if rng.one_in(4) {
-                rng.pick(&MEMOS)
-            } else {
-                "null"
-            },
-        );
+        json::text(out, if rng.one_in(4) { rng.pick(&MEMOS) } else { "null" });
         json::text(out, ",\"memo_encrypted\":");
         if rng.one_in(4) {
             json::text(out, "{\"ciphertext\":");
@@ -203,14 +179,7 @@ fn write_data(out: &mut Vec<u8>, tx: &Transaction, book: &AccountBook, rng: &mut
             json::text(out, ",\"support\":");
             json::number(out, rng.below(3));
             json::text(out, ",\"reason\":");
-            json::text(
-                out,
-                if rng.one_in(50) {
-                    MEMO_WITH_NUL
-                } else {
-                    rng.pick(&MEMOS)
-                },
-            );
+            json::text(out, if rng.one_in(50) { MEMO_WITH_NUL } else { rng.pick(&MEMOS) });
             out.push(b'}');
         }
         Kind::Staking => {

@@ -12,9 +12,7 @@ use serde_json::Value;
 use support::chain;
 
 fn text(chain: &Chain) -> Vec<String> {
-    (0..=chain.tip().0)
-        .map(|height| chain.block(height).unwrap().to_string())
-        .collect()
+    (0..=chain.tip().0).map(|height| chain.block(height).unwrap().to_string()).collect()
 }
 
 fn assert_linked(chain: &Chain) {
@@ -24,27 +22,15 @@ fn assert_linked(chain: &Chain) {
     for height in 0..=chain.tip().0 {
         let block = chain.block(height).unwrap();
         assert_eq!(block["block_number"], height);
-        assert_eq!(
-            block["previous_block_hash"],
-            parent.as_str(),
-            "height {height}"
-        );
+        assert_eq!(block["previous_block_hash"], parent.as_str(), "height {height}");
         let this_time = block["timestamp"].as_str().unwrap()[..23].to_owned();
         assert!(this_time > time, "time stands still at {height}");
         time = this_time;
         parent = block["block_hash"].as_str().unwrap().to_owned();
-        assert_eq!(
-            chain
-                .block_by_hash(&format!("0x{}", parent.to_uppercase()))
-                .unwrap(),
-            block
-        );
+        assert_eq!(chain.block_by_hash(&format!("0x{}", parent.to_uppercase())).unwrap(), block);
         let transactions = block["transactions"].as_array().unwrap();
         assert_eq!(block["transaction_count"], transactions.len());
-        assert_eq!(
-            block["gas_used"].as_u64().unwrap() > 0,
-            !transactions.is_empty()
-        );
+        assert_eq!(block["gas_used"].as_u64().unwrap() > 0, !transactions.is_empty());
         for tx in transactions {
             if let Some(id) = tx.get("tx_id") {
                 assert!(ids.insert(id.to_string()), "{id} stands in two blocks");
@@ -56,9 +42,7 @@ fn assert_linked(chain: &Chain) {
 
 /// A tiny seeded generator for the scripts below.
 fn random(state: &mut u64, bound: u64) -> u64 {
-    *state = state
-        .wrapping_mul(6_364_136_223_846_793_005)
-        .wrapping_add(1_442_695_040_888_963_407);
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*state >> 33) % bound
 }
 
@@ -108,10 +92,7 @@ fn a_reorg_replaces_exactly_its_depth() {
     for height in 91..=100 {
         assert_ne!(before[height], after[height]);
         let old: Value = serde_json::from_str(&before[height]).unwrap();
-        assert_eq!(
-            chain.block_by_hash(old["block_hash"].as_str().unwrap()),
-            None
-        );
+        assert_eq!(chain.block_by_hash(old["block_hash"].as_str().unwrap()), None);
     }
     chain.reorg(1000, 1);
     assert_eq!(chain.tip().0, 1, "genesis stays");
@@ -123,11 +104,7 @@ fn a_reorg_replaces_exactly_its_depth() {
 
 #[test]
 fn the_branch_window_limits_reorgs() {
-    let config = ChainConfig {
-        history: 100,
-        branch_window: 5,
-        ..ChainConfig::default()
-    };
+    let config = ChainConfig { history: 100, branch_window: 5, ..ChainConfig::default() };
     let chain = Chain::new(config);
     let before = text(&chain);
     chain.reorg(50, 50);
@@ -141,10 +118,7 @@ fn some_transactions_survive_a_reorg_at_another_height() {
     let heights = |chain: &Chain| -> HashMap<String, u64> {
         let mut heights = HashMap::new();
         for height in 0..=chain.tip().0 {
-            for tx in chain.block(height).unwrap()["transactions"]
-                .as_array()
-                .unwrap()
-            {
+            for tx in chain.block(height).unwrap()["transactions"].as_array().unwrap() {
                 heights.insert(tx["tx_id"].to_string(), height);
             }
         }
@@ -153,9 +127,8 @@ fn some_transactions_survive_a_reorg_at_another_height() {
     let before = heights(&chain);
     chain.reorg(50, 50);
     let after = heights(&chain);
-    let moved = after
-        .iter()
-        .filter(|(id, height)| before.get(*id).is_some_and(|old| old != *height));
+    let moved =
+        after.iter().filter(|(id, height)| before.get(*id).is_some_and(|old| old != *height));
     assert!(moved.count() > 20);
 }
 
@@ -163,11 +136,7 @@ fn some_transactions_survive_a_reorg_at_another_height() {
 fn replay(block: &Value, sign: i128, changes: &mut BTreeMap<String, (i128, i128)>) {
     let account = |side: Option<&Value>| -> Option<String> {
         let address = side?.as_str()?;
-        Some(if address.starts_with("0x") {
-            address.to_lowercase()
-        } else {
-            address.to_owned()
-        })
+        Some(if address.starts_with("0x") { address.to_lowercase() } else { address.to_owned() })
     };
     for tx in block["transactions"].as_array().unwrap() {
         let odd_amount = tx.get("amount").is_some_and(|amount| !amount.is_u64());
@@ -179,12 +148,7 @@ fn replay(block: &Value, sign: i128, changes: &mut BTreeMap<String, (i128, i128)
         if let (Some(recipient), true) = (account(tx.get("recipient")), moved > 0) {
             changes.entry(recipient).or_default().0 += sign * moved;
         }
-        for output in tx
-            .get("outputs")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for output in tx.get("outputs").and_then(Value::as_array).into_iter().flatten() {
             moved += units(&output["amount"]);
             if let Some(recipient) = account(output.get("recipient")) {
                 changes.entry(recipient).or_default().0 += sign * units(&output["amount"]);
@@ -225,11 +189,7 @@ fn balances_equal_a_replay_after_reorgs() {
                 let nonce = (nonce + change.1).max(0);
                 let (shown, shown_nonce) = chain.balance(address);
                 assert_eq!(shown, expected.to_string(), "seed {seed} address {address}");
-                assert_eq!(
-                    i128::from(shown_nonce),
-                    nonce,
-                    "seed {seed} address {address}"
-                );
+                assert_eq!(i128::from(shown_nonce), nonce, "seed {seed} address {address}");
             }
         });
     }
@@ -238,45 +198,28 @@ fn balances_equal_a_replay_after_reorgs() {
 #[test]
 fn unknown_addresses_have_nothing() {
     let chain = chain(1, 10, Profile::realistic());
-    for address in [
-        "",
-        "0x",
-        "nobody",
-        "0x1111111111111111111111111111111111111111",
-        "VALxyz",
-        "0xé",
-    ] {
+    for address in
+        ["", "0x", "nobody", "0x1111111111111111111111111111111111111111", "VALxyz", "0xé"]
+    {
         assert_eq!(chain.balance(address), ("0".to_owned(), 0));
     }
     let known = &chain.addresses()[0];
     assert_ne!(chain.balance(known).0, "0");
-    assert_eq!(
-        chain.balance(known),
-        chain.balance(&known.to_uppercase().replace("0X", "0x"))
-    );
+    assert_eq!(chain.balance(known), chain.balance(&known.to_uppercase().replace("0X", "0x")));
 }
 
 #[test]
 fn the_profiles_hold_what_they_promise() {
     let count = |chain: &Chain, height| {
-        chain.block(height).unwrap()["transactions"]
-            .as_array()
-            .map(Vec::len)
-            .unwrap()
+        chain.block(height).unwrap()["transactions"].as_array().map(Vec::len).unwrap()
     };
     let fixed = chain(1, 50, Profile::fixed(7));
     assert!((1..=50).all(|height| count(&fixed, height) == 7));
     let whale = chain(1, 50, Profile::whale(20));
     let address = &whale.addresses()[0];
     let blocks: Vec<String> = text(&whale);
-    let txs: usize = blocks
-        .iter()
-        .map(|block| block.matches("\"signature\"").count())
-        .sum();
-    let named: usize = blocks
-        .iter()
-        .map(|block| block.matches(address.as_str()).count())
-        .sum();
+    let txs: usize = blocks.iter().map(|block| block.matches("\"signature\"").count()).sum();
+    let named: usize = blocks.iter().map(|block| block.matches(address.as_str()).count()).sum();
     assert!(named >= txs * 99 / 100, "{named} of {txs}");
     let realistic = chain(1, 3000, Profile::realistic());
     let counts: Vec<usize> = (1..=3000).map(|height| count(&realistic, height)).collect();

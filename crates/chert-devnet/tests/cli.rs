@@ -14,13 +14,7 @@ struct Command {
 
 #[test]
 fn faults_are_a_list_with_values() {
-    let line = [
-        "devnet",
-        "--fault",
-        "latency=20,half-open",
-        "--fault-probability",
-        "0.1",
-    ];
+    let line = ["devnet", "--fault", "latency=20,half-open", "--fault-probability", "0.1"];
     let args = Command::try_parse_from(line).unwrap().devnet;
     assert_eq!(args.faults, [Fault::Latency { ms: 20 }, Fault::HalfOpen]);
     assert!(Command::try_parse_from(["devnet", "--fault", "coffee"]).is_err());
@@ -33,9 +27,5 @@ async fn it_runs_until_told_to_stop() {
     run(args.clone(), std::future::ready(())).await.unwrap();
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let listen = taken.local_addr().unwrap();
-    assert!(
-        run(DevnetArgs { listen, ..args }, std::future::ready(()))
-            .await
-            .is_err()
-    );
+    assert!(run(DevnetArgs { listen, ..args }, std::future::ready(())).await.is_err());
 }

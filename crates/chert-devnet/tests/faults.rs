@@ -16,20 +16,13 @@ const GET_BLOCKS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"get_blocks","param
 async fn failing(fault: Fault, seed: u64) -> (Chain, Server) {
     let chain = chain(9, 60, Profile::fixed(3));
     let server = serve(&chain, ServerConfig::default()).await;
-    server.faults().set(FaultPlan {
-        seed,
-        probability: 1.0,
-        kinds: vec![fault],
-        methods: None,
-    });
+    server.faults().set(FaultPlan { seed, probability: 1.0, kinds: vec![fault], methods: None });
     (chain, server)
 }
 
 async fn faulty_reply(fault: Fault) -> Reply {
     let (_, server) = failing(fault, 1).await;
-    let reply = exchange(&server, "POST", "/jsonrpc", GET_BLOCKS)
-        .await
-        .unwrap();
+    let reply = exchange(&server, "POST", "/jsonrpc", GET_BLOCKS).await.unwrap();
     assert_eq!(server.faults().injected(), 1);
     reply
 }
@@ -37,14 +30,10 @@ async fn faulty_reply(fault: Fault) -> Reply {
 /// Blocks of the honest and of the spoiled answer.
 async fn spoiled(fault: Fault, seed: u64) -> (Vec<Value>, Vec<Value>) {
     let (_, server) = failing(fault, seed).await;
-    let bad = call(&server, "get_blocks", json!({ "limit": 20 }))
-        .await
-        .result();
+    let bad = call(&server, "get_blocks", json!({ "limit": 20 })).await.result();
     assert_eq!(server.faults().injected(), 1);
     server.faults().clear();
-    let good = call(&server, "get_blocks", json!({ "limit": 20 }))
-        .await
-        .result();
+    let good = call(&server, "get_blocks", json!({ "limit": 20 })).await.result();
     assert_eq!(server.faults().injected(), 1);
     let blocks = |page: Value| page["blocks"].as_array().unwrap().clone();
     (blocks(good), blocks(bad))
@@ -52,9 +41,7 @@ async fn spoiled(fault: Fault, seed: u64) -> (Vec<Value>, Vec<Value>) {
 
 fn differing(good: &[Value], bad: &[Value]) -> Vec<usize> {
     assert_eq!(good.len(), bad.len());
-    (0..good.len())
-        .filter(|&index| good[index] != bad[index])
-        .collect()
+    (0..good.len()).filter(|&index| good[index] != bad[index]).collect()
 }
 
 #[tokio::test]
@@ -116,61 +103,34 @@ async fn results_can_be_errors_or_nothing() {
     assert_eq!(answer["error"]["code"], -32000);
     let answer = faulty_reply(Fault::NullResult).await.json();
     assert_eq!(answer, json!({ "jsonrpc": "2.0", "id": 1, "result": null }));
-    assert_eq!(
-        faulty_reply(Fault::EmptyList).await.result(),
-        json!({ "blocks": [] })
-    );
+    assert_eq!(faulty_reply(Fault::EmptyList).await.result(), json!({ "blocks": [] }));
     let (_, server) = failing(Fault::EmptyList, 1).await;
-    assert_eq!(
-        call(&server, "eth_getBlockByNumber", json!([5]))
-            .await
-            .result(),
-        Value::Null
-    );
+    assert_eq!(call(&server, "eth_getBlockByNumber", json!([5])).await.result(), Value::Null);
     assert_eq!(server.faults().injected(), 1);
 }
 
 #[tokio::test]
 async fn lagging_lowers_the_tip() {
     let (_, server) = failing(Fault::Lagging { blocks: 25 }, 1).await;
-    let number = call(&server, "get_block_number", Value::Null)
-        .await
-        .result();
+    let number = call(&server, "get_block_number", Value::Null).await.result();
     assert_eq!(number, json!({ "block_number": 35 }));
-    assert_eq!(
-        call(&server, "eth_getBlockByNumber", json!([36]))
-            .await
-            .result(),
-        Value::Null
-    );
+    assert_eq!(call(&server, "eth_getBlockByNumber", json!([36])).await.result(), Value::Null);
 }
 
 #[tokio::test]
 async fn spoiled_blocks_look_plausible() {
     for seed in 0..12 {
         let (good, bad) = spoiled(Fault::MissingTransactions, seed).await;
-        let [at] = differing(&good, &bad)[..] else {
-            panic!("one block")
-        };
+        let [at] = differing(&good, &bad)[..] else { panic!("one block") };
         let left = bad[at]["transactions"].as_array().unwrap().len();
-        assert_eq!(
-            (bad[at]["transaction_count"].as_u64(), left < 3),
-            (Some(3), true)
-        );
+        assert_eq!((bad[at]["transaction_count"].as_u64(), left < 3), (Some(3), true));
 
         let (good, bad) = spoiled(Fault::WrongParent, seed).await;
-        let [at] = differing(&good, &bad)[..] else {
-            panic!("one block")
-        };
-        assert_ne!(
-            good[at]["previous_block_hash"],
-            bad[at]["previous_block_hash"]
-        );
+        let [at] = differing(&good, &bad)[..] else { panic!("one block") };
+        assert_ne!(good[at]["previous_block_hash"], bad[at]["previous_block_hash"]);
 
         let (good, bad) = spoiled(Fault::GarbageFields, seed).await;
-        let [at] = differing(&good, &bad)[..] else {
-            panic!("one block")
-        };
+        let [at] = differing(&good, &bad)[..] else { panic!("one block") };
         let garbage = bad[at]["timestamp"] == "yesterday"
             || bad[at]["block_number"] == -1
             || !bad[at]["block_hash"].is_string();
@@ -178,10 +138,7 @@ async fn spoiled_blocks_look_plausible() {
 
         let (good, bad) = spoiled(Fault::WrongHeights, seed).await;
         let heights = |blocks: &[Value]| {
-            blocks
-                .iter()
-                .map(|b| b["block_number"].as_u64())
-                .collect::<Vec<_>>()
+            blocks.iter().map(|b| b["block_number"].as_u64()).collect::<Vec<_>>()
         };
         assert_ne!(heights(&good), heights(&bad));
     }
@@ -201,11 +158,7 @@ async fn plans_are_seeded_and_choose_methods() {
         let mut failed = Vec::new();
         for _ in 0..20 {
             failed.push(
-                call(&server, "eth_blockNumber", json!([]))
-                    .await
-                    .json()
-                    .get("error")
-                    .is_some(),
+                call(&server, "eth_blockNumber", json!([])).await.json().get("error").is_some(),
             );
             call(&server, "get_balance", json!(["x"])).await.result();
         }
@@ -225,9 +178,7 @@ async fn plans_are_seeded_and_choose_methods() {
 async fn faults_that_cannot_show_are_not_counted() {
     let (chain, server) = failing(Fault::WrongParent, 1).await;
     let address = &chain.addresses()[0];
-    let balance = call(&server, "get_balance", json!([address]))
-        .await
-        .result();
+    let balance = call(&server, "get_balance", json!([address])).await.result();
     assert_eq!(balance["balance"], chain.balance(address).0);
     assert_eq!(server.faults().injected(), 0);
 }
@@ -235,38 +186,13 @@ async fn faults_that_cannot_show_are_not_counted() {
 #[tokio::test]
 async fn plans_can_be_set_over_http() {
     let chain = chain(1, 20, Profile::small());
-    let server = serve(
-        &chain,
-        ServerConfig {
-            admin: true,
-            ..ServerConfig::default()
-        },
-    )
-    .await;
+    let server = serve(&chain, ServerConfig { admin: true, ..ServerConfig::default() }).await;
     let plan = r#"{"probability":1.0,"kinds":[{"kind":"too_many_requests","retry_after_s":2},{"kind":"rpc_error"}]}"#;
-    assert_eq!(
-        exchange(&server, "POST", "/admin/faults", plan)
-            .await
-            .unwrap()
-            .status,
-        204
-    );
+    assert_eq!(exchange(&server, "POST", "/admin/faults", plan).await.unwrap().status, 204);
     exchange(&server, "POST", "/", GET_BLOCKS).await.unwrap();
     assert_eq!(server.faults().injected(), 1);
-    assert_eq!(
-        exchange(&server, "DELETE", "/admin/faults", "")
-            .await
-            .unwrap()
-            .status,
-        204
-    );
-    assert_eq!(
-        exchange(&server, "POST", "/", GET_BLOCKS)
-            .await
-            .unwrap()
-            .status,
-        200
-    );
+    assert_eq!(exchange(&server, "DELETE", "/admin/faults", "").await.unwrap().status, 204);
+    assert_eq!(exchange(&server, "POST", "/", GET_BLOCKS).await.unwrap().status, 200);
     assert_eq!("oversized=12".parse(), Ok(Fault::Oversized { bytes: 12 }));
     assert_eq!("half-open".parse(), Ok(Fault::HalfOpen));
     assert!("coffee".parse::<Fault>().is_err());

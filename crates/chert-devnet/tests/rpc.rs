@@ -14,13 +14,7 @@ use tokio::io::AsyncReadExt;
 #[tokio::test]
 async fn the_envelope_echoes_ids_and_knows_its_errors() {
     let server = serve(&chain(1, 10, Profile::small()), ServerConfig::default()).await;
-    for id in [
-        "1",
-        "\"a\\u0041\"",
-        "null",
-        "1.50",
-        "123456789012345678901234567890",
-    ] {
+    for id in ["1", "\"a\\u0041\"", "null", "1.50", "123456789012345678901234567890"] {
         let request = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"get_block_number"}}"#);
         let reply = post(&server, &request).await;
         let expected = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"block_number":10}}}}"#);
@@ -32,22 +26,10 @@ async fn the_envelope_echoes_ids_and_knows_its_errors() {
         ("[]", -32600),
         (r#"{"jsonrpc":"1.0","id":1,"method":"health"}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":{},"method":"health"}"#, -32600),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"staking_get_validators"}"#,
-            -32601,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"get_blocks","params":{"limit":-1}}"#,
-            -32602,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"get_blocks","params":"x"}"#,
-            -32602,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber"}"#,
-            -32602,
-        ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"staking_get_validators"}"#, -32601),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"get_blocks","params":{"limit":-1}}"#, -32602),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"get_blocks","params":"x"}"#, -32602),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber"}"#, -32602),
     ] {
         let reply = post(&server, request).await;
         assert_eq!(reply.status, 200);
@@ -67,44 +49,23 @@ async fn parameters_come_in_every_form() {
     let chain = chain(1, 10, Profile::small());
     let server = serve(&chain, ServerConfig::default()).await;
     let block = chain.block(3).unwrap();
-    for params in [
-        json!({"block_number": 3}),
-        json!([3]),
-        json!([{"block_number": 3}]),
-        json!(["0x3", true]),
-    ] {
-        assert_eq!(
-            call(&server, "get_block_by_number", params).await.result(),
-            block
-        );
+    for params in
+        [json!({"block_number": 3}), json!([3]), json!([{"block_number": 3}]), json!(["0x3", true])]
+    {
+        assert_eq!(call(&server, "get_block_by_number", params).await.result(), block);
     }
-    assert_eq!(
-        call(&server, "eth_getBlockByNumber", json!([11]))
-            .await
-            .result(),
-        Value::Null
-    );
+    assert_eq!(call(&server, "eth_getBlockByNumber", json!([11])).await.result(), Value::Null);
     let huge = r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber","params":[99999999999999999999999]}"#;
     assert_eq!(post(&server, huge).await.result(), Value::Null);
     let hash = block["block_hash"].as_str().unwrap().to_uppercase();
     assert_eq!(
-        call(&server, "eth_getBlockByHash", json!([format!("0x{hash}")]))
-            .await
-            .result(),
+        call(&server, "eth_getBlockByHash", json!([format!("0x{hash}")])).await.result(),
         block
     );
-    assert_eq!(
-        call(&server, "get_block_by_hash", json!(["nonsense"]))
-            .await
-            .result(),
-        Value::Null
-    );
-    let empty = call(
-        &server,
-        "eth_getBlockByNumber",
-        json!({"block_number": 3, "include_txs": false}),
-    )
-    .await;
+    assert_eq!(call(&server, "get_block_by_hash", json!(["nonsense"])).await.result(), Value::Null);
+    let empty =
+        call(&server, "eth_getBlockByNumber", json!({"block_number": 3, "include_txs": false}))
+            .await;
     let empty = empty.result();
     assert_eq!(empty["transactions"], json!([]));
     assert_eq!(empty["transaction_count"], block["transaction_count"]);
@@ -122,14 +83,8 @@ async fn cursors_visit_every_height_once() {
         (false, 5, 0),
     ] {
         let chain = chain(2, history, Profile::small());
-        let server = serve(
-            &chain,
-            ServerConfig {
-                exclusive_cursor,
-                ..ServerConfig::default()
-            },
-        )
-        .await;
+        let server =
+            serve(&chain, ServerConfig { exclusive_cursor, ..ServerConfig::default() }).await;
         let mut params = json!({ "limit": limit });
         let mut heights = Vec::new();
         loop {
@@ -155,11 +110,7 @@ async fn cursors_visit_every_height_once() {
 #[tokio::test]
 async fn a_million_blocks_answer_at_once() {
     let started = Instant::now();
-    let server = serve(
-        &chain(1, 1_000_000, Profile::realistic()),
-        ServerConfig::default(),
-    )
-    .await;
+    let server = serve(&chain(1, 1_000_000, Profile::realistic()), ServerConfig::default()).await;
     let page = call(&server, "get_blocks", Value::Null).await.result();
     assert_eq!(page["blocks"].as_array().unwrap().len(), 100);
     assert_eq!(page["blocks"][0]["block_number"], 1_000_000);
@@ -176,36 +127,19 @@ async fn transactions_are_found_by_every_spelling() {
         let block = chain.block(height).unwrap();
         for tx in block["transactions"].as_array().unwrap() {
             let id = tx["tx_id"].as_str().unwrap();
-            for spelling in [
-                id.to_owned(),
-                format!("0x{}", id.replace('-', "")),
-                id.to_uppercase(),
-            ] {
-                let found = call(&server, "getTransaction", json!([spelling]))
-                    .await
-                    .result();
+            for spelling in [id.to_owned(), format!("0x{}", id.replace('-', "")), id.to_uppercase()]
+            {
+                let found = call(&server, "getTransaction", json!([spelling])).await.result();
                 assert_eq!(found["tx_id"], id);
                 assert_eq!(found["fee"], tx["fee"]);
                 assert_eq!(found["block_number"], height);
                 assert_eq!(found["block_hash"], block["block_hash"]);
-                assert_eq!(
-                    found["status"],
-                    if height < 290 {
-                        "finalized"
-                    } else {
-                        "confirmed"
-                    }
-                );
+                assert_eq!(found["status"], if height < 290 { "finalized" } else { "confirmed" });
             }
         }
     }
-    let unknown = call(&server, "get_transaction", json!({"tx_id": "nothing"}))
-        .await
-        .result();
-    assert_eq!(
-        (&unknown["tx_id"], &unknown["status"]),
-        (&json!("nothing"), &json!("not_found"))
-    );
+    let unknown = call(&server, "get_transaction", json!({"tx_id": "nothing"})).await.result();
+    assert_eq!((&unknown["tx_id"], &unknown["status"]), (&json!("nothing"), &json!("not_found")));
 }
 
 #[tokio::test]
@@ -216,31 +150,15 @@ async fn a_lagging_replica_sees_an_older_chain() {
     chain.mine(6);
     let after = chain.balance(&address);
     let fresh = serve(&chain, ServerConfig::default()).await;
-    let behind = serve(
-        &chain,
-        ServerConfig {
-            lag_blocks: 6,
-            ..ServerConfig::default()
-        },
-    )
-    .await;
+    let behind = serve(&chain, ServerConfig { lag_blocks: 6, ..ServerConfig::default() }).await;
     for (server, tip, balance) in [(&fresh, 36, &after), (&behind, 30, &before)] {
         let number = call(server, "eth_blockNumber", json!([])).await.result();
         assert_eq!(number, json!({ "block_number": tip }));
-        let found = call(server, "get_balance", json!({ "address": address }))
-            .await
-            .result();
-        assert_eq!(
-            found,
-            json!({ "address": address, "balance": balance.0, "nonce": balance.1 })
-        );
-        let page = call(server, "get_blocks", json!({ "limit": 3 }))
-            .await
-            .result();
+        let found = call(server, "get_balance", json!({ "address": address })).await.result();
+        assert_eq!(found, json!({ "address": address, "balance": balance.0, "nonce": balance.1 }));
+        let page = call(server, "get_blocks", json!({ "limit": 3 })).await.result();
         assert_eq!(page["blocks"][0]["block_number"], tip);
-        let block = call(server, "eth_getBlockByNumber", json!([36]))
-            .await
-            .result();
+        let block = call(server, "eth_getBlockByNumber", json!([36])).await.result();
         assert_eq!(block.is_null(), tip < 36);
     }
 }
@@ -258,91 +176,43 @@ async fn a_server_is_as_limited_as_it_is_told() {
     let chain = chain(5, 30, Profile::small());
     let server = serve(&chain, config).await;
     let request = r#"{"jsonrpc":"2.0","id":1,"method":"get_blocks","params":{"limit":50}}"#;
-    assert_eq!(
-        exchange(&server, "POST", "/jsonrpc", request)
-            .await
-            .unwrap()
-            .status,
-        404
-    );
-    let page = exchange(&server, "POST", "/", request)
-        .await
-        .unwrap()
-        .result();
+    assert_eq!(exchange(&server, "POST", "/jsonrpc", request).await.unwrap().status, 404);
+    let page = exchange(&server, "POST", "/", request).await.unwrap().result();
     assert_eq!(page["blocks"].as_array().unwrap().len(), 4);
     assert!(page["blocks"][0].get("transaction_count").is_none());
-    let batch = exchange(&server, "POST", "/", &format!("[{request}]"))
-        .await
-        .unwrap()
-        .json();
+    let batch = exchange(&server, "POST", "/", &format!("[{request}]")).await.unwrap().json();
     assert_eq!(batch["error"]["code"], -32600);
-    let poor = serve(
-        &chain,
-        ServerConfig {
-            get_blocks: false,
-            ..ServerConfig::default()
-        },
-    )
-    .await;
+    let poor = serve(&chain, ServerConfig { get_blocks: false, ..ServerConfig::default() }).await;
     assert_eq!(post(&poor, request).await.json()["error"]["code"], -32601);
 }
 
 #[tokio::test]
 async fn batches_documents_and_levers_work() {
     let chain = chain(6, 30, Profile::small());
-    let server = serve(
-        &chain,
-        ServerConfig {
-            admin: true,
-            ..ServerConfig::default()
-        },
-    )
-    .await;
+    let server = serve(&chain, ServerConfig { admin: true, ..ServerConfig::default() }).await;
     let batch = r#" [{"jsonrpc":"2.0","id":"x","method":"get_chain_id"},5,
         {"jsonrpc":"2.0","id":2,"method":"get_network_id"}]"#;
     let answers = post(&server, batch).await.json();
-    assert_eq!(
-        answers[0],
-        json!({"jsonrpc":"2.0","id":"x","result":{"chain_id":13371}})
-    );
+    assert_eq!(answers[0], json!({"jsonrpc":"2.0","id":"x","result":{"chain_id":13371}}));
     assert_eq!(answers[1]["error"]["code"], -32600);
     assert_eq!(answers[2]["result"]["network_id"], "chert-devnet-6");
     for method in ["health", "get_network_info", "get_chain_parameters"] {
-        assert!(
-            call(&server, method, Value::Null)
-                .await
-                .result()
-                .is_object()
-        );
+        assert!(call(&server, method, Value::Null).await.result().is_object());
     }
     let health = exchange(&server, "GET", "/health", "").await.unwrap();
     assert!(health.head.contains("access-control-allow-origin: *"));
     assert_eq!(health.json()["consensus_status"]["current_height"], 30);
     assert_eq!(
-        exchange(&server, "GET", "/alerts", "")
-            .await
-            .unwrap()
-            .json()["active_alerts"],
+        exchange(&server, "GET", "/alerts", "").await.unwrap().json()["active_alerts"],
         json!([])
     );
-    let mined = exchange(&server, "POST", "/admin/mine?count=3", "")
-        .await
-        .unwrap()
-        .json();
+    let mined = exchange(&server, "POST", "/admin/mine?count=3", "").await.unwrap().json();
     assert_eq!(mined["block_number"], 33);
-    let forked = exchange(&server, "POST", "/admin/reorg?depth=5&length=2", "")
-        .await
-        .unwrap()
-        .json();
+    let forked =
+        exchange(&server, "POST", "/admin/reorg?depth=5&length=2", "").await.unwrap().json();
+    assert_eq!(forked, json!({ "block_number": 30, "block_hash": chain.tip().1 }));
     assert_eq!(
-        forked,
-        json!({ "block_number": 30, "block_hash": chain.tip().1 })
-    );
-    assert_eq!(
-        exchange(&server, "POST", "/admin/mine?count=100001", "")
-            .await
-            .unwrap()
-            .status,
+        exchange(&server, "POST", "/admin/mine?count=100001", "").await.unwrap().status,
         400
     );
     assert_eq!(server.requests(), 4);
@@ -358,13 +228,7 @@ async fn a_shutdown_drops_open_connections() {
         kinds: vec![chert_devnet::Fault::HalfOpen],
         ..Default::default()
     });
-    send(
-        &mut busy,
-        "POST",
-        "/",
-        r#"{"jsonrpc":"2.0","id":1,"method":"get_blocks"}"#,
-    )
-    .await;
+    send(&mut busy, "POST", "/", r#"{"jsonrpc":"2.0","id":1,"method":"get_blocks"}"#).await;
     let mut first = [0; 16];
     busy.read_exact(&mut first).await.unwrap();
     let started = Instant::now();

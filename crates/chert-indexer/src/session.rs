@@ -90,7 +90,8 @@ impl Session<'_> {
             self.beat.seen_at_ms = now_ms;
         }
         self.beat.progressed_at_ms = now_ms;
-        let changed = i64::try_from(self.beat.height).ok() != Some(self.writer.checkpoint().node_height);
+        let changed =
+            i64::try_from(self.beat.height).ok() != Some(self.writer.checkpoint().node_height);
         let due = self.beat_at.is_none_or(|at| at.elapsed() >= HEARTBEAT_EVERY);
         if (changed || due) && self.beat.seen_at_ms > 0 {
             self.writer.heartbeat(&self.beat).await?;
@@ -297,7 +298,12 @@ impl Session<'_> {
         self.commit(Some(branch.ancestor), &rows, true).await?;
         metrics::counter!("chert_indexer_reorgs_total").increment(1);
         metrics::histogram!("chert_indexer_reorg_depth_blocks").record(depth as f64);
-        tracing::info!(depth, ancestor = branch.ancestor, tip = branch.tip, "reorganisation followed");
+        tracing::info!(
+            depth,
+            ancestor = branch.ancestor,
+            tip = branch.tip,
+            "reorganisation followed"
+        );
         self.shorter_since.clear();
         self.publish(Mode::Follow, rows.block_count(), 1);
         Ok(())

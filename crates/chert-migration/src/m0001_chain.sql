@@ -155,6 +155,7 @@ CREATE TABLE orphans (
     orphaned_at       BIGINT NOT NULL,          -- Unix seconds
     PRIMARY KEY (height, hash)
 );
+CREATE INDEX orphans_hash ON orphans (hash);
 
 -- The node's own figures. height: the checkpoint at which the figure was read.
 CREATE TABLE balances (

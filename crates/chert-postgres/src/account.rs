@@ -26,9 +26,7 @@ impl Account {
         if !Uid::effective().is_root() {
             return Ok(Self::Current);
         }
-        let asked = std::env::var("CHERT_PG_USER")
-            .ok()
-            .filter(|name| !name.is_empty());
+        let asked = std::env::var("CHERT_PG_USER").ok().filter(|name| !name.is_empty());
         let names: Vec<&str> = match &asked {
             Some(name) => vec![name.as_str()],
             None => CANDIDATES.to_vec(),

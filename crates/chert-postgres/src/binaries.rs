@@ -29,10 +29,7 @@ pub fn find_binaries() -> Result<PathBuf, PostgresError> {
 pub(crate) fn find_for_cluster(data_dir: &Path, major: u32) -> Result<PathBuf, PostgresError> {
     match find(Some(major)) {
         Ok((directory, found)) if found == major => Ok(directory),
-        _ => Err(PostgresError::VersionMismatch {
-            data_dir: data_dir.to_owned(),
-            wanted: major,
-        }),
+        _ => Err(PostgresError::VersionMismatch { data_dir: data_dir.to_owned(), wanted: major }),
     }
 }
 
@@ -62,9 +59,7 @@ fn find(wanted: Option<u32>) -> Result<(PathBuf, u32), PostgresError> {
             _ => {}
         }
     }
-    Err(not_found(too_old.map_or_else(String::new, |major| {
-        format!(" (only version {major})")
-    })))
+    Err(not_found(too_old.map_or_else(String::new, |major| format!(" (only version {major})"))))
 }
 
 fn not_found(detail: String) -> PostgresError {
@@ -78,16 +73,11 @@ fn candidates(wanted: Option<u32>) -> Vec<PathBuf> {
         None => (1..=VERSION_MAJOR_MAX).rev().collect(),
     };
     let by_number = majors.into_iter().flat_map(|major| {
-        PREFIXES
-            .iter()
-            .map(move |prefix| PathBuf::from(format!("{prefix}{major}/bin")))
+        PREFIXES.iter().map(move |prefix| PathBuf::from(format!("{prefix}{major}/bin")))
     });
     let path = std::env::var_os("PATH").unwrap_or_default();
     let by_path = std::env::split_paths(&path).collect::<Vec<_>>();
-    by_number
-        .chain(by_path)
-        .filter(|directory| has_programs(directory))
-        .collect()
+    by_number.chain(by_path).filter(|directory| has_programs(directory)).collect()
 }
 
 fn has_programs(directory: &Path) -> bool {
@@ -99,19 +89,14 @@ fn version_major(directory: &Path) -> Option<u32> {
     if !has_programs(directory) {
         return None;
     }
-    let output = Command::new(directory.join("postgres"))
-        .arg("--version")
-        .output()
-        .ok()?;
+    let output = Command::new(directory.join("postgres")).arg("--version").output().ok()?;
     parse_version(&String::from_utf8_lossy(&output.stdout))
 }
 
 /// `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`, `postgres (PostgreSQL) 18beta1`.
 fn parse_version(text: &str) -> Option<u32> {
     let number = text.split("(PostgreSQL)").nth(1)?.trim_start();
-    let end = number
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(number.len());
+    let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
     number[..end].parse().ok()
 }
 
@@ -122,10 +107,7 @@ mod tests {
     #[test]
     fn parse_version_reads_what_distributions_print() {
         for (text, expected) in [
-            (
-                "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n",
-                Some(15),
-            ),
+            ("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n", Some(15)),
             ("postgres (PostgreSQL) 18beta1\n", Some(18)),
             ("postgres (PostgreSQL) 9.6.24\n", Some(9)),
             ("postgres: unknown\n", None),

@@ -39,26 +39,21 @@ impl State {
 impl Supervised {
     /// Spawns `command` from a new thread and waits until it runs.
     pub(crate) fn spawn(mut command: Command) -> io::Result<Self> {
-        let state = Arc::new(State {
-            exit: Mutex::new(None),
-            reaped: Condvar::new(),
-        });
+        let state = Arc::new(State { exit: Mutex::new(None), reaped: Condvar::new() });
         let (ended_sender, ended) = watch::channel(false);
         let (spawned_sender, spawned) = std::sync::mpsc::sync_channel(1);
         let thread_state = Arc::clone(&state);
-        std::thread::Builder::new()
-            .name("postgres-parent".to_owned())
-            .spawn(move || {
-                match command.spawn() {
-                    // The receiver waits below, so sending cannot fail.
-                    Err(error) => drop(spawned_sender.send(Err(error))),
-                    Ok(child) => {
-                        let _ = spawned_sender.send(Ok(child.id()));
-                        reap(child, &thread_state);
-                        ended_sender.send_replace(true);
-                    }
+        std::thread::Builder::new().name("postgres-parent".to_owned()).spawn(move || {
+            match command.spawn() {
+                // The receiver waits below, so sending cannot fail.
+                Err(error) => drop(spawned_sender.send(Err(error))),
+                Ok(child) => {
+                    let _ = spawned_sender.send(Ok(child.id()));
+                    reap(child, &thread_state);
+                    ended_sender.send_replace(true);
                 }
-            })?;
+            }
+        })?;
         let id = spawned.recv().map_err(io::Error::other)??;
         let pid = Pid::from_raw(i32::try_from(id).map_err(io::Error::other)?);
         Ok(Self { pid, state, ended })
@@ -133,10 +128,7 @@ fn wait_without_reaping(child: &Child) {
     use nix::sys::wait::{Id, WaitPidFlag, waitid};
     if let Ok(pid) = i32::try_from(child.id()) {
         // An interrupted wait is repeated by the caller's loop.
-        let _ = waitid(
-            Id::Pid(Pid::from_raw(pid)),
-            WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT,
-        );
+        let _ = waitid(Id::Pid(Pid::from_raw(pid)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
     }
 }
 
@@ -147,9 +139,8 @@ fn wait_without_reaping(_child: &Child) {
 
 /// A command that the kernel stops with `signal` when we die, where util-linux is installed.
 pub(crate) fn dies_with_parent(program: &Path, signal: &str) -> Command {
-    let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"]
-        .into_iter()
-        .find(|path| Path::new(path).is_file());
+    let setpriv =
+        ["/usr/bin/setpriv", "/bin/setpriv"].into_iter().find(|path| Path::new(path).is_file());
     match setpriv {
         None => Command::new(program),
         Some(setpriv) => {

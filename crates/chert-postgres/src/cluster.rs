@@ -36,29 +36,19 @@ impl Cluster {
         let binaries = match version_of(&data_dir)? {
             Some(major) => binaries::find_for_cluster(&data_dir, major)?,
             None => {
-                let task = InitDb {
-                    account: account.clone(),
-                    binaries: newest.clone(),
-                    durable,
-                };
+                let task = InitDb { account: account.clone(), binaries: newest.clone(), durable };
                 let target = data_dir.clone();
-                tokio::task::spawn_blocking(move || task.run(&target))
-                    .await
-                    .map_err(|error| PostgresError::Initdb {
+                tokio::task::spawn_blocking(move || task.run(&target)).await.map_err(
+                    |error| PostgresError::Initdb {
                         data_dir: data_dir.clone(),
                         output: error.to_string(),
-                    })??;
+                    },
+                )??;
                 newest
             }
         };
         let log = beside(&data_dir, "log");
-        Ok(Self {
-            account,
-            binaries,
-            data_dir,
-            log,
-            _lock: lock,
-        })
+        Ok(Self { account, binaries, data_dir, log, _lock: lock })
     }
 }
 
@@ -83,9 +73,7 @@ async fn lock(data_dir: &Path) -> Result<File, PostgresError> {
                 tokio::time::sleep(LOCK_POLL).await;
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(PostgresError::InUse {
-                    data_dir: data_dir.to_owned(),
-                });
+                return Err(PostgresError::InUse { data_dir: data_dir.to_owned() });
             }
         }
     }
@@ -93,20 +81,14 @@ async fn lock(data_dir: &Path) -> Result<File, PostgresError> {
 
 /// The major version of the cluster; `None` when the directory is absent or empty.
 fn version_of(data_dir: &Path) -> Result<Option<u32>, PostgresError> {
-    let not_a_cluster = || PostgresError::NotACluster {
-        data_dir: data_dir.to_owned(),
-    };
+    let not_a_cluster = || PostgresError::NotACluster { data_dir: data_dir.to_owned() };
     match fs::read_to_string(data_dir.join("PG_VERSION")) {
         Ok(text) => text.trim().parse().map(Some).map_err(|_| not_a_cluster()),
         Err(_) if !data_dir.exists() => Ok(None),
         Err(_) => {
             let mut entries =
                 fs::read_dir(data_dir).map_err(PostgresError::io("read", data_dir))?;
-            if entries.next().is_some() {
-                Err(not_a_cluster())
-            } else {
-                Ok(None)
-            }
+            if entries.next().is_some() { Err(not_a_cluster()) } else { Ok(None) }
         }
     }
 }
@@ -130,9 +112,8 @@ impl InitDb {
         set_mode(&staging, 0o700)?;
         self.account.own(&staging)?;
 
-        let output = self
-            .initdb(&staging)
-            .map_err(PostgresError::io("run initdb for", data_dir))?;
+        let output =
+            self.initdb(&staging).map_err(PostgresError::io("run initdb for", data_dir))?;
         if !output.status.success() {
             return Err(PostgresError::Initdb {
                 data_dir: data_dir.to_owned(),
@@ -164,7 +145,5 @@ impl InitDb {
 pub(crate) fn text_of(output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stdout = String::from_utf8_lossy(&output.stdout);
-    format!("{}\n{}", stderr.trim(), stdout.trim())
-        .trim()
-        .to_owned()
+    format!("{}\n{}", stderr.trim(), stdout.trim()).trim().to_owned()
 }

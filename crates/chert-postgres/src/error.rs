@@ -144,10 +144,6 @@ impl PostgresError {
     /// For `map_err`: names the action and the path that an I/O error is about.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Io { action, path, source }
     }
 }

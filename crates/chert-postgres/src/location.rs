@@ -81,19 +81,11 @@ fn blocked_parent(
     let Some(user) = account.other() else {
         return Ok(None);
     };
-    for parent in data_dir
-        .ancestors()
-        .skip(1)
-        .filter(|parent| parent.exists())
-    {
+    for parent in data_dir.ancestors().skip(1).filter(|parent| parent.exists()) {
         // A link's target decides, and so do the directories that lead to it.
         let real = fs::canonicalize(parent).map_err(PostgresError::io("resolve", parent))?;
         for directory in real.ancestors() {
-            if !traversable(
-                &metadata_of(directory)?,
-                user.uid.as_raw(),
-                user.gid.as_raw(),
-            ) {
+            if !traversable(&metadata_of(directory)?, user.uid.as_raw(), user.gid.as_raw()) {
                 let error = PostgresError::Unreachable {
                     user: user.name.clone(),
                     blocked: directory.to_owned(),

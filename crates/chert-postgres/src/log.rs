@@ -43,9 +43,7 @@ pub(crate) fn tail(path: &Path, from: u64) -> String {
 fn read_tail(path: &Path, from: u64) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(
-        from.max(length.saturating_sub(TAIL_BYTES_MAX)),
-    ))?;
+    file.seek(SeekFrom::Start(from.max(length.saturating_sub(TAIL_BYTES_MAX))))?;
     let mut bytes = Vec::new();
     file.take(TAIL_BYTES_MAX).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
@@ -72,9 +70,6 @@ mod tests {
 
     #[test]
     fn beside_appends_to_the_whole_name() {
-        assert_eq!(
-            beside(Path::new("/a/pg.15"), "log"),
-            Path::new("/a/pg.15.log")
-        );
+        assert_eq!(beside(Path::new("/a/pg.15"), "log"), Path::new("/a/pg.15.log"));
     }
 }

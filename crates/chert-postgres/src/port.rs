@@ -26,9 +26,7 @@ pub(crate) fn free_port() -> std::io::Result<u16> {
             return Ok(PORT_MIN + offset);
         }
     }
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// Whether a server could listen on this port of 127.0.0.1 now.

@@ -31,17 +31,8 @@ pub(crate) fn read(data_dir: &Path) -> Option<PidFile> {
 
 /// Line 1 is the pid, line 8 the status (`starting`, `stopping`, `ready`, padded with spaces).
 fn parse(text: &str) -> Option<PidFile> {
-    let pid = text
-        .lines()
-        .next()?
-        .trim()
-        .parse()
-        .ok()
-        .filter(|pid| *pid > 1)?;
-    let ready = text
-        .lines()
-        .nth(7)
-        .is_some_and(|status| status.trim() == "ready");
+    let pid = text.lines().next()?.trim().parse().ok().filter(|pid| *pid > 1)?;
+    let ready = text.lines().nth(7).is_some_and(|status| status.trim() == "ready");
     Some(PidFile { pid, ready })
 }
 
@@ -69,10 +60,7 @@ pub(crate) async fn stop_predecessor(data_dir: &Path) -> Result<(), PostgresErro
             return Ok(());
         }
     }
-    Err(PostgresError::StillRunning {
-        data_dir: data_dir.to_owned(),
-        pid,
-    })
+    Err(PostgresError::StillRunning { data_dir: data_dir.to_owned(), pid })
 }
 
 async fn gone(data_dir: &Path, pid: i32, patience: Duration) -> bool {
@@ -123,28 +111,10 @@ mod tests {
     #[test]
     fn parse_reads_the_file_in_every_state() {
         let file = "4711\n/data\n1700000000\n5432\n\n127.0.0.1\n  123  456\nready   \n";
-        assert_eq!(
-            parse(file),
-            Some(PidFile {
-                pid: 4711,
-                ready: true
-            })
-        );
+        assert_eq!(parse(file), Some(PidFile { pid: 4711, ready: true }));
         let starting = file.replace("ready   ", "starting");
-        assert_eq!(
-            parse(&starting),
-            Some(PidFile {
-                pid: 4711,
-                ready: false
-            })
-        );
-        assert_eq!(
-            parse("4711\n/data\n"),
-            Some(PidFile {
-                pid: 4711,
-                ready: false
-            })
-        );
+        assert_eq!(parse(&starting), Some(PidFile { pid: 4711, ready: false }));
+        assert_eq!(parse("4711\n/data\n"), Some(PidFile { pid: 4711, ready: false }));
         // Signalling 0, 1 or a negative number would hit groups of processes.
         for text in ["", "0\n", "1\n", "-4711\n", "x\n"] {
             assert_eq!(parse(text), None, "{text:?}");

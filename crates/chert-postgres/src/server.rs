@@ -59,18 +59,10 @@ impl Options {
             "timezone=UTC".to_owned(),
         ];
         if !self.durable {
-            let fast = [
-                "fsync=off",
-                "synchronous_commit=off",
-                "full_page_writes=off",
-            ];
+            let fast = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
             settings.extend(fast.map(str::to_owned));
         }
-        settings.extend(
-            self.extra
-                .iter()
-                .map(|(name, value)| format!("{name}={value}")),
-        );
+        settings.extend(self.extra.iter().map(|(name, value)| format!("{name}={value}")));
         settings
     }
 }
@@ -93,12 +85,7 @@ impl PrivatePostgres {
         let cluster = Cluster::prepare(&options.data_dir, options.durable).await?;
         postmaster::stop_predecessor(&cluster.data_dir).await?;
         let (server, port) = launch(&cluster, &options, options.port).await?;
-        Ok(Self {
-            cluster,
-            options,
-            port,
-            server,
-        })
+        Ok(Self { cluster, options, port, server })
     }
 
     /// The URL of a database on this server, for the superuser.
@@ -128,24 +115,10 @@ impl PrivatePostgres {
 
     /// Makes a database, unless it exists, with PostgreSQL's own `createdb`.
     pub async fn ensure_database(&self, name: &str) -> Result<(), PostgresError> {
-        let failed = |output: String| PostgresError::Client {
-            program: "createdb",
-            output,
-        };
+        let failed = |output: String| PostgresError::Client { program: "createdb", output };
         let output = tokio::process::Command::new(self.cluster.binaries.join("createdb"))
-            .args([
-                "--host",
-                "127.0.0.1",
-                "--username",
-                SUPERUSER,
-                "--no-password",
-            ])
-            .args([
-                "--maintenance-db",
-                "postgres",
-                "--port",
-                &self.port.to_string(),
-            ])
+            .args(["--host", "127.0.0.1", "--username", SUPERUSER, "--no-password"])
+            .args(["--maintenance-db", "postgres", "--port", &self.port.to_string()])
             .args(["--", name])
             .env("LC_ALL", "C")
             .output()
@@ -180,17 +153,12 @@ impl PrivatePostgres {
 
     async fn shut_down(&self) -> Result<(), PostgresError> {
         self.server.signal(Signal::SIGINT);
-        if tokio::time::timeout(STOP_WAIT, self.server.ended())
-            .await
-            .is_ok()
-        {
+        if tokio::time::timeout(STOP_WAIT, self.server.ended()).await.is_ok() {
             return Ok(());
         }
         self.server.signal(Signal::SIGQUIT);
         self.server.ended().await;
-        Err(PostgresError::StopTimedOut {
-            seconds: STOP_WAIT.as_secs(),
-        })
+        Err(PostgresError::StopTimedOut { seconds: STOP_WAIT.as_secs() })
     }
 }
 
@@ -226,11 +194,7 @@ async fn launch(
         }
         if attempt == START_ATTEMPTS_MAX {
             let error = PostgresError::PortTaken { port };
-            return if taken {
-                Err(error)
-            } else {
-                result.map(|server| (server, port))
-            };
+            return if taken { Err(error) } else { result.map(|server| (server, port)) };
         }
         attempt += 1;
         tokio::time::sleep(START_RETRY_DELAY).await;
@@ -243,9 +207,7 @@ async fn launch_once(
     port: u16,
 ) -> Result<Supervised, PostgresError> {
     let (log_file, log_start) = log::open(&cluster.log)?;
-    let stderr = log_file
-        .try_clone()
-        .map_err(PostgresError::io("open", &cluster.log))?;
+    let stderr = log_file.try_clone().map_err(PostgresError::io("open", &cluster.log))?;
     let mut command: Command = dies_with_parent(&cluster.binaries.join("postgres"), "INT");
     cluster.account.apply(&mut command);
     command.arg("-D").arg(&cluster.data_dir);
@@ -275,9 +237,7 @@ async fn launch_once(
         // A file of an earlier server has another pid.
         let file = postmaster::read(&cluster.data_dir);
         if file.is_some_and(|file| file.ready && file.pid == server.pid())
-            && tokio::net::TcpStream::connect(("127.0.0.1", port))
-                .await
-                .is_ok()
+            && tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
         {
             return Ok(server);
         }
@@ -285,10 +245,7 @@ async fn launch_once(
             // Nobody would own it after this error.
             server.signal(Signal::SIGQUIT);
             server.ended().await;
-            return Err(failed(format!(
-                "not ready after {} s",
-                START_WAIT.as_secs()
-            )));
+            return Err(failed(format!("not ready after {} s", START_WAIT.as_secs())));
         }
         tokio::time::sleep(POLL).await;
     }

@@ -41,10 +41,7 @@ impl TemporaryPostgres {
             extra: vec![("max_wal_size".to_owned(), "4GB".to_owned())],
         })
         .await?;
-        Ok(Self {
-            server,
-            _directory: directory,
-        })
+        Ok(Self { server, _directory: directory })
     }
 }
 
@@ -74,13 +71,8 @@ fn leftovers(root: &Path) -> Vec<PathBuf> {
     entries
         .map(|entry| entry.path())
         .filter(|path| {
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
-            let owner = name
-                .strip_prefix(PREFIX)
-                .and_then(|rest| rest.split('-').next());
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
             let server = crate::postmaster::read(&path.join("data")).map(|file| file.pid);
             owner.and_then(|pid| pid.parse().ok()).is_some_and(is_dead)
                 && server.is_none_or(is_dead)
@@ -102,9 +94,7 @@ mod tests {
         let mut dead = std::process::Command::new("true").spawn().unwrap();
         dead.wait().unwrap();
         let gone = root.path().join(format!("{PREFIX}{}-abc", dead.id()));
-        let alive = root
-            .path()
-            .join(format!("{PREFIX}{}-abc", std::process::id()));
+        let alive = root.path().join(format!("{PREFIX}{}-abc", std::process::id()));
         let other = root.path().join("something-else");
         for directory in [&gone, &alive, &other] {
             std::fs::create_dir(directory).unwrap();

@@ -48,6 +48,8 @@ struct RpcFailure {
 impl RpcClient {
     /// A client; `request_timeout` bounds each request from connect to the last byte.
     pub fn new(base: Url, request_timeout: Duration) -> Result<Self, SourceError> {
+        // Fails when the process has installed a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(request_timeout)
@@ -98,7 +100,8 @@ impl RpcClient {
         let mut outcomes: Vec<_> = calls.iter().map(|_| missing()).collect();
         for answer in answers {
             let id = answer.id.as_ref().and_then(Value::as_u64);
-            let slot = id.and_then(|id| id.checked_sub(first)).and_then(|i| usize::try_from(i).ok());
+            let slot =
+                id.and_then(|id| id.checked_sub(first)).and_then(|i| usize::try_from(i).ok());
             if let Some(outcome) = slot.and_then(|i| outcomes.get_mut(i)) {
                 *outcome = result_of(answer);
             }
@@ -159,7 +162,8 @@ async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, Source
 fn transport_error(error: &reqwest::Error) -> SourceError {
     let fault = if error.is_timeout() { Fault::Timeout } else { Fault::Unreachable };
     // The URL may hold credentials.
-    let text = std::error::Error::source(error).map_or_else(|| "request failed".into(), |s| s.to_string());
+    let text =
+        std::error::Error::source(error).map_or_else(|| "request failed".into(), |s| s.to_string());
     SourceError::new(fault, text)
 }
 

@@ -336,9 +336,10 @@ impl NodeSource for NodeClient {
         let is_tip = |height: Height, header: &RawValue| {
             height == tip.0 && single_of(tip.0, header).is_ok_and(|b| b.hash == *tip.1)
         };
-        let settled = is_tip(before, header_before)
-            && is_tip(parse_tip(number_after)?.height, header_after);
-        let figures = figures.iter().map(|raw| parse_balance(raw)).collect::<Result<Vec<_>, _>>()?;
+        let settled =
+            is_tip(before, header_before) && is_tip(parse_tip(number_after)?.height, header_after);
+        let figures =
+            figures.iter().map(|raw| parse_balance(raw)).collect::<Result<Vec<_>, _>>()?;
         if figures.len() != addresses.len() {
             return Err(short());
         }

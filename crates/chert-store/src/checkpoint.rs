@@ -43,7 +43,11 @@ impl Checkpoint {
     /// How far behind the node the answer is, in milliseconds: 0 when the index is at the node's
     /// tip, else the age of the newest indexed block.
     pub fn lag_ms(&self, now_ms: i64) -> i64 {
-        if self.height >= self.node_height { 0 } else { now_ms.saturating_sub(self.tip_time_ms).max(0) }
+        if self.height >= self.node_height {
+            0
+        } else {
+            now_ms.saturating_sub(self.tip_time_ms).max(0)
+        }
     }
 
     /// Blocks between the index and the node's tip.

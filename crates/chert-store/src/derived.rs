@@ -8,8 +8,7 @@ use sqlx::PgConnection;
 use crate::StoreError;
 
 /// Memory for the sorts and hashes of a rebuild; two of these run at once at most.
-const REBUILD_MEMORY: &str =
-    "SELECT set_config('work_mem', '256MB', TRUE), set_config('maintenance_work_mem', '512MB', TRUE)";
+const REBUILD_MEMORY: &str = "SELECT set_config('work_mem', '256MB', TRUE), set_config('maintenance_work_mem', '512MB', TRUE)";
 
 macro_rules! address_txs_sql {
     () => {
@@ -87,10 +86,16 @@ macro_rules! derived {
             clear: concat!("DELETE FROM ", $table),
             fill: concat!("INSERT INTO ", $table, " ", $sql),
             differing: concat!(
-                "WITH fresh AS MATERIALIZED (", $sql, ") SELECT count(*) FROM (
-                 (SELECT * FROM fresh EXCEPT ALL SELECT * FROM ", $table, ")
+                "WITH fresh AS MATERIALIZED (",
+                $sql,
+                ") SELECT count(*) FROM (
+                 (SELECT * FROM fresh EXCEPT ALL SELECT * FROM ",
+                $table,
+                ")
                  UNION ALL
-                 (SELECT * FROM ", $table, " EXCEPT ALL SELECT * FROM fresh)) d"
+                 (SELECT * FROM ",
+                $table,
+                " EXCEPT ALL SELECT * FROM fresh)) d"
             ),
         }
     };

@@ -62,3 +62,28 @@ impl Store {
         checkpoint::load_checkpoint(&self.pool).await
     }
 }
+
+/// What `chert doctor` says of a database.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The server's version as it prints it.
+    pub version: String,
+    /// The same as a number, e.g. 150018.
+    pub version_number: i32,
+    /// The checkpoint; absent where the schema is missing.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl Store {
+    /// Version and state of the database.
+    pub async fn describe(&self) -> Result<About, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT current_setting('server_version') AS "version!",
+                      current_setting('server_version_num')::int AS "number!""#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let checkpoint = self.checkpoint().await.ok();
+        Ok(About { version: row.version, version_number: row.number, checkpoint })
+    }
+}

@@ -154,9 +154,11 @@ impl Writer {
             sqlx::query(statement).execute(&mut *tx).await?;
         }
         rebuild_all(&mut tx).await?;
-        sqlx::query("DELETE FROM orphans o USING blocks b WHERE b.height = o.height AND b.hash = o.hash")
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "DELETE FROM orphans o USING blocks b WHERE b.height = o.height AND b.hash = o.hash",
+        )
+        .execute(&mut *tx)
+        .await?;
         sqlx::query(
             "UPDATE checkpoints c SET hash = b.hash, tip_time_ms = b.timestamp_ms FROM blocks b
              WHERE c.pipeline = 'chain' AND b.height = c.height",

@@ -53,7 +53,8 @@ impl BatchRows {
                 if ends.last_height + 1 != block.height
                     || block.parent_hash.as_ref() != Some(&ends.last_hash)
                 {
-                    let text = format!("block {} does not continue {}", block.height, ends.last_height);
+                    let text =
+                        format!("block {} does not continue {}", block.height, ends.last_height);
                     return Err(StoreError::Batch(text));
                 }
                 ends.last_height = block.height;
@@ -72,7 +73,9 @@ impl BatchRows {
 
     /// Rows of the base and appearance tables.
     pub fn row_count(&self) -> u64 {
-        self.block_count() + self.entities.transactions.row_count() + self.entities.addresses.row_count()
+        self.block_count()
+            + self.entities.transactions.row_count()
+            + self.entities.addresses.row_count()
     }
 
     /// Blocks added.
@@ -115,9 +118,10 @@ impl Writer {
     /// The session must be a direct one: an advisory lock does not survive a transaction pooler.
     pub async fn open(settings: &PoolSettings, finality_depth: u64) -> Result<Self, StoreError> {
         let mut db = PgConnection::connect_with(&settings.connect_options()?).await?;
-        let locked = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "ok!""#, WRITER_LOCK)
-            .fetch_one(&mut db)
-            .await?;
+        let locked =
+            sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "ok!""#, WRITER_LOCK)
+                .fetch_one(&mut db)
+                .await?;
         if !locked {
             return Err(StoreError::WriterLocked);
         }
@@ -193,9 +197,10 @@ impl Writer {
         };
         if let Some(ancestor) = change.unwind_to {
             unwind_all(&mut tx, &UnwindContext { ancestor, now_s: change.now_s }).await?;
-            event_seq = sqlx::query_scalar!("SELECT event_seq FROM checkpoints WHERE pipeline = 'chain'")
-                .fetch_one(&mut *tx)
-                .await?;
+            event_seq =
+                sqlx::query_scalar!("SELECT event_seq FROM checkpoints WHERE pipeline = 'chain'")
+                    .fetch_one(&mut *tx)
+                    .await?;
         }
         let context = ApplyContext { bulk, follow: change.follow, now_s: change.now_s, event_seq };
         if change.rows.ends.is_some() {
@@ -218,7 +223,9 @@ impl Writer {
         };
         let height = i64::try_from(ancestor).unwrap_or(i64::MAX);
         if height < self.checkpoint.finalized_height && !change.allow_deep {
-            return Err(StoreError::Batch(format!("block {ancestor} is below the finalized height")));
+            return Err(StoreError::Batch(format!(
+                "block {ancestor} is below the finalized height"
+            )));
         }
         if height >= self.checkpoint.height || self.checkpoint.bulk {
             return Err(StoreError::Batch(format!("cannot unwind to block {ancestor}")));
@@ -318,7 +325,8 @@ async fn advance(
         None => 0,
     };
     // An operator's deep reorganisation is the only thing that lowers the finalized height.
-    let floor = if change.unwind_to.is_some() && change.allow_deep { base.height } else { i64::MAX };
+    let floor =
+        if change.unwind_to.is_some() && change.allow_deep { base.height } else { i64::MAX };
     sqlx::query!(
         "UPDATE checkpoints SET height = $1::bigint, hash = $2, tip_time_ms = $3, event_seq = $4,
                 genesis_hash = COALESCE(genesis_hash, $5),

@@ -27,10 +27,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) async fn get() -> anyhow::Result<Self> {
         if let Ok(admin_url) = std::env::var(ADMIN_URL_VARIABLE) {
-            return Ok(Self {
-                _own: None,
-                admin_url,
-            });
+            return Ok(Self { _own: None, admin_url });
         }
         let mut slot = OWN.lock().await;
         let server = match slot.upgrade() {
@@ -41,10 +38,7 @@ impl Cluster {
                 server
             }
         };
-        Ok(Self {
-            admin_url: server.url("postgres"),
-            _own: Some(server),
-        })
+        Ok(Self { admin_url: server.url("postgres"), _own: Some(server) })
     }
 
     /// The URL of another database of this cluster, with the parameters of the admin URL.
@@ -54,9 +48,7 @@ impl Cluster {
             None => (self.admin_url.as_str(), String::new()),
         };
         let authority_start = base.find("://").map_or(0, |at| at + 3);
-        let end = base[authority_start..]
-            .find('/')
-            .map_or(base.len(), |at| authority_start + at);
+        let end = base[authority_start..].find('/').map_or(base.len(), |at| authority_start + at);
         format!("{}/{database}{parameters}", &base[..end])
     }
 }
@@ -70,15 +62,9 @@ mod tests {
         for (admin_url, expected) in [
             ("postgres://u:p@h:1/postgres", "postgres://u:p@h:1/x"),
             ("postgres://u@h", "postgres://u@h/x"),
-            (
-                "postgres://u@h:1/postgres?sslmode=disable",
-                "postgres://u@h:1/x?sslmode=disable",
-            ),
+            ("postgres://u@h:1/postgres?sslmode=disable", "postgres://u@h:1/x?sslmode=disable"),
         ] {
-            let cluster = Cluster {
-                _own: None,
-                admin_url: admin_url.to_owned(),
-            };
+            let cluster = Cluster { _own: None, admin_url: admin_url.to_owned() };
             assert_eq!(cluster.url_of("x"), expected);
         }
     }

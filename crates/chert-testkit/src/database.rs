@@ -55,18 +55,9 @@ impl TestDatabase {
             false => "template0".to_owned(),
         };
         let name = format!("chert_test_{}", Uuid::new_v4().simple());
-        execute(
-            &mut admin,
-            format!("CREATE DATABASE {name} TEMPLATE {template}"),
-        )
-        .await?;
+        execute(&mut admin, format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
         admin.close().await?;
-        Ok(Self {
-            url: cluster.url_of(&name),
-            name,
-            cluster,
-            dropped: false,
-        })
+        Ok(Self { url: cluster.url_of(&name), name, cluster, dropped: false })
     }
 
     /// The name of the database.
@@ -106,9 +97,7 @@ impl Drop for TestDatabase {
         // A thread with a runtime of its own: the test's runtime may be shutting down, and may
         // have one thread, which is this one.
         let thread = std::thread::spawn(move || -> anyhow::Result<()> {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let dropping = drop_database(&admin_url, &name);
             runtime.block_on(async { tokio::time::timeout(DROP_TIMEOUT, dropping).await })??;
             Ok(())
@@ -122,10 +111,6 @@ impl Drop for TestDatabase {
 
 async fn drop_database(admin_url: &str, name: &str) -> sqlx::Result<()> {
     let mut admin = PgConnection::connect(admin_url).await?;
-    execute(
-        &mut admin,
-        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-    )
-    .await?;
+    execute(&mut admin, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
     admin.close().await
 }

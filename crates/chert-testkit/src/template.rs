@@ -17,14 +17,9 @@ pub(crate) async fn ensure(cluster: &Cluster, admin: &mut PgConnection) -> anyho
     }
     // Released by the server when this connection closes, whatever happens here.
     let mut holder = PgConnection::connect(&cluster.admin_url).await?;
-    sqlx::query("SELECT pg_advisory_lock($1)")
-        .bind(TEMPLATE_LOCK)
-        .execute(&mut holder)
-        .await?;
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut holder).await?;
     if !is_complete(&mut holder, &name).await? {
-        build(cluster, &mut holder, &name)
-            .await
-            .context("cannot make the template database")?;
+        build(cluster, &mut holder, &name).await.context("cannot make the template database")?;
     }
     holder.close().await?;
     Ok(name)
@@ -41,29 +36,16 @@ async fn is_complete(db: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
 }
 
 async fn build(cluster: &Cluster, admin: &mut PgConnection, name: &str) -> anyhow::Result<()> {
-    execute(
-        admin,
-        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-    )
-    .await?;
+    execute(admin, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
     execute(admin, format!("CREATE DATABASE {name} TEMPLATE template0")).await?;
-    chert_store::migrate(&cluster.url_of(name))
-        .await
-        .context("migration failed")?;
+    chert_store::migrate(&cluster.url_of(name)).await.context("migration failed")?;
     // A database cannot be copied while somebody is connected to it: nobody may any more.
-    execute(
-        admin,
-        format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false IS_TEMPLATE true"),
-    )
-    .await?;
+    execute(admin, format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false IS_TEMPLATE true"))
+        .await?;
     Ok(())
 }
 
 /// Runs a statement that cannot have parameters. The names in it are made here, never given.
 pub(crate) async fn execute(db: &mut PgConnection, sql: String) -> sqlx::Result<()> {
-    sqlx::query(AssertSqlSafe(sql))
-        .persistent(false)
-        .execute(db)
-        .await
-        .map(drop)
+    sqlx::query(AssertSqlSafe(sql)).persistent(false).execute(db).await.map(drop)
 }

@@ -1,9 +1,6 @@
 //! The databases of the tests, tested.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests fail by panicking, like tests"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, like tests")]
 
 use std::time::Instant;
 
@@ -27,10 +24,7 @@ async fn databases_are_migrated_and_separate() {
     let empty = TestDatabase::create_empty().await;
 
     let mut db = PgConnection::connect(&first.url).await.unwrap();
-    sqlx::query("CREATE TABLE only_here (x int)")
-        .execute(&mut db)
-        .await
-        .unwrap();
+    sqlx::query("CREATE TABLE only_here (x int)").execute(&mut db).await.unwrap();
     assert!(tables(&second.url).await > 0);
     assert_eq!(tables(&first.url).await, tables(&second.url).await + 1);
     assert_eq!(tables(&empty.url).await, 0);

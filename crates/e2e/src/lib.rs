@@ -89,7 +89,10 @@ pub async fn wait_for_tip(store: &Store, tip: (u64, String)) -> anyhow::Result<(
         {
             return Ok(());
         }
-        anyhow::ensure!(started.elapsed() < WAIT_MAX, "waited for {tip:?}, the store is at {seen:?}");
+        anyhow::ensure!(
+            started.elapsed() < WAIT_MAX,
+            "waited for {tip:?}, the store is at {seen:?}"
+        );
         tokio::time::sleep(WAIT_STEP).await;
     }
 }

@@ -19,8 +19,25 @@ const FINALITY_DEPTH: u64 = 12;
 const STEPS_MIN: usize = 15;
 const STEPS_MAX: usize = 30;
 
+/// Longest wait for the index to catch up before the next step, where a step waits.
+const CATCH_UP: Duration = Duration::from_millis(400);
+
+/// What a life really contained, so that a simulation that tests nothing is noticed.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Coverage {
+    /// Blocks that were applied and taken back.
+    pub retracted: usize,
+    /// Faults served by nodes.
+    pub faults: u64,
+    /// Indexers killed.
+    pub kills: u64,
+    /// Database sessions terminated.
+    pub disconnects: u64,
+}
+
 struct World {
     seed: u64,
+    coverage: Coverage,
     rng: ChaCha8Rng,
     chain: Chain,
     servers: Vec<Server>,
@@ -31,7 +48,7 @@ struct World {
 }
 
 /// Plays the life of `seed` and compares its end with a clean run.
-pub async fn play(seed: u64) -> anyhow::Result<()> {
+pub async fn play(seed: u64) -> anyhow::Result<Coverage> {
     let mut world = World::new(seed).await?;
     let reader = Reader::start(&world.database.url).await?;
     let steps = world.rng.random_range(STEPS_MIN..STEPS_MAX);
@@ -46,7 +63,8 @@ pub async fn play(seed: u64) -> anyhow::Result<()> {
 impl World {
     async fn new(seed: u64) -> anyhow::Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let history = if rng.random_bool(0.3) { rng.random_range(100..260) } else { rng.random_range(0..40) };
+        let history =
+            if rng.random_bool(0.3) { rng.random_range(100..260) } else { rng.random_range(0..40) };
         let mut profile = Profile::small();
         profile.odd_records = true;
         let chain = Chain::new(ChainConfig {
@@ -57,25 +75,40 @@ impl World {
             ..ChainConfig::default()
         });
         let mut servers = vec![
-            Server::start(chain.clone(), ServerConfig {
-                batch: rng.random_bool(0.7),
-                root_only: rng.random_bool(0.2),
-                exclusive_cursor: rng.random_bool(0.3),
-                blocks_cap: if rng.random_bool(0.3) { 3 } else { 1000 },
-                get_blocks: rng.random_bool(0.9),
-                ..ServerConfig::default()
-            })
+            Server::start(
+                chain.clone(),
+                ServerConfig {
+                    batch: rng.random_bool(0.7),
+                    root_only: rng.random_bool(0.2),
+                    exclusive_cursor: rng.random_bool(0.3),
+                    blocks_cap: if rng.random_bool(0.3) { 3 } else { 1000 },
+                    get_blocks: rng.random_bool(0.9),
+                    ..ServerConfig::default()
+                },
+            )
             .await?,
         ];
         if rng.random_bool(0.4) {
             let lag_blocks = rng.random_range(0..4);
             servers.push(
-                Server::start(chain.clone(), ServerConfig { lag_blocks, ..ServerConfig::default() })
-                    .await?,
+                Server::start(
+                    chain.clone(),
+                    ServerConfig { lag_blocks, ..ServerConfig::default() },
+                )
+                .await?,
             );
         }
         let database = TestDatabase::create().await;
-        Ok(Self { seed, rng, chain, servers, database, indexer: None, tip_max: history })
+        Ok(Self {
+            seed,
+            rng,
+            chain,
+            servers,
+            database,
+            indexer: None,
+            tip_max: history,
+            coverage: Coverage::default(),
+        })
     }
 
     fn settings(&mut self) -> IndexerSettings {
@@ -92,21 +125,22 @@ impl World {
     }
 
     async fn step(&mut self) -> anyhow::Result<()> {
-        match self.rng.random_range(0..10) {
-            0..=2 => {
+        match self.rng.random_range(0..12) {
+            0..=3 => {
                 let count = self.rng.random_range(1..6);
                 self.chain.mine(count);
             }
-            3 | 4 => self.fork(),
-            5 => self.break_nodes(),
-            6 => self.servers.iter().for_each(|s| s.faults().clear()),
-            7 => {
+            4..=6 => self.fork(),
+            7 => self.break_nodes(),
+            8 => self.servers.iter().for_each(|s| s.faults().clear()),
+            9 => {
                 if let Some(indexer) = self.indexer.take() {
+                    self.coverage.kills += 1;
                     indexer.kill().await;
                 }
             }
-            8 => {
-                self.database.terminate_connections().await?;
+            10 => {
+                self.coverage.disconnects += self.database.terminate_connections().await?;
             }
             _ => {}
         }
@@ -115,8 +149,15 @@ impl World {
             let (urls, settings) = (self.urls(), self.settings());
             self.indexer = Some(RunningIndexer::start(&self.database.url, &urls, settings));
         }
-        // Not waiting for anything: the point is to meet the indexer at any moment.
-        tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..40))).await;
+        if self.indexer.is_some() && self.rng.random_bool(0.5) {
+            // Forks only retract what has been indexed; faults or a lost session may prevent it.
+            let store = Store::connect_lazy(&PoolSettings::new(&self.database.url))?;
+            let reached = wait_for_tip(&store, self.chain.tip());
+            let _ = tokio::time::timeout(CATCH_UP, reached).await;
+        } else {
+            // Not waiting for anything: the point is to meet the indexer at any moment.
+            tokio::time::sleep(Duration::from_millis(self.rng.random_range(0..40))).await;
+        }
         Ok(())
     }
 
@@ -170,13 +211,15 @@ impl World {
             self.indexer = Some(RunningIndexer::start(&self.database.url, &urls, settings));
         }
         let store = Store::connect_lazy(&PoolSettings::new(&self.database.url))?;
-        wait_for_tip(&store, self.chain.tip()).await.with_context(|| format!("seed {}", self.seed))?;
+        wait_for_tip(&store, self.chain.tip())
+            .await
+            .with_context(|| format!("seed {}", self.seed))?;
         wait_for_balances(&self.database.url).await?;
         let indexer = self.indexer.take().context("an indexer runs")?;
         indexer.stop().await.with_context(|| format!("seed {}", self.seed))
     }
 
-    async fn check(self) -> anyhow::Result<()> {
+    async fn check(mut self) -> anyhow::Result<Coverage> {
         let clean = TestDatabase::create().await;
         let server = Server::start(self.chain.clone(), ServerConfig::default()).await?;
         let settings = IndexerSettings { bulk_threshold_blocks: None, ..fast_settings() };
@@ -189,16 +232,23 @@ impl World {
             for (a, b) in lived.iter().zip(fresh) {
                 ensure!(a == b, "{table} differs:\n lived {a}\n clean {b}");
             }
-            ensure!(lived.len() == fresh.len(), "{table}: {} rows, clean {}", lived.len(), fresh.len());
+            ensure!(
+                lived.len() == fresh.len(),
+                "{table}: {} rows, clean {}",
+                lived.len(),
+                fresh.len()
+            );
         }
         self.check_against_node().await?;
-        check_events(&self.database.url, &self.chain).await?;
+        self.coverage.retracted = check_events(&self.database.url, &self.chain).await?;
+        self.coverage.faults = self.servers.iter().map(|s| s.faults().injected()).sum();
         let store = Store::connect_lazy(&PoolSettings::new(&self.database.url))?;
         let (_, findings) = store.verify(VerifyScope::Derived).await?;
         ensure!(findings.is_empty(), "verify found {findings:?}");
         drop(store);
         self.database.close().await?;
-        clean.close().await
+        clean.close().await?;
+        Ok(self.coverage)
     }
 
     /// The clean run could share a mistake with the other: blocks and balances are also compared
@@ -206,7 +256,10 @@ impl World {
     async fn check_against_node(&self) -> anyhow::Result<()> {
         for (address, balance, nonce) in dump::balances(&self.database.url).await? {
             let truth = self.chain.balance(&address);
-            ensure!((balance.clone(), nonce.parse()?) == truth, "{address}: {balance} {nonce}, {truth:?}");
+            ensure!(
+                (balance.clone(), nonce.parse()?) == truth,
+                "{address}: {balance} {nonce}, {truth:?}"
+            );
         }
         let report = chert_indexer::verify(
             &PoolSettings::new(&self.database.url),
@@ -223,7 +276,8 @@ impl World {
 }
 
 /// Folding the event log gives the chain: every retraction takes back the newest block.
-async fn check_events(url: &str, chain: &Chain) -> anyhow::Result<()> {
+async fn check_events(url: &str, chain: &Chain) -> anyhow::Result<usize> {
+    let mut retracted = 0;
     let mut blocks: Vec<(i64, String)> = Vec::new();
     for (kind, height, hash) in dump::events(url).await? {
         if kind == "block.applied" {
@@ -232,6 +286,7 @@ async fn check_events(url: &str, chain: &Chain) -> anyhow::Result<()> {
             blocks.push((height, hash));
         } else {
             // Blocks of the bulk backfill have no event of their own.
+            retracted += 1;
             let newest = blocks.pop();
             ensure!(newest.is_none_or(|b| b == (height, hash)), "event retracts {height}");
         }
@@ -240,5 +295,5 @@ async fn check_events(url: &str, chain: &Chain) -> anyhow::Result<()> {
         let block = chain.block(u64::try_from(height)?).context("a block of the chain")?;
         ensure!(block["block_hash"] == hash.as_str(), "event log has another block {height}");
     }
-    Ok(())
+    Ok(retracted)
 }

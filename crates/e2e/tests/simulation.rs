@@ -3,6 +3,7 @@
 //! `CHERT_SIM_SEEDS` says how many (default 50), `CHERT_SIM_FROM` the first seed. A failure names
 //! its seed; `./chert check simulate --from SEED --seeds 1` plays it again.
 
+use e2e::simulation::Coverage;
 use futures::StreamExt;
 
 /// Lives played at the same time.
@@ -19,12 +20,16 @@ async fn simulation_equals_a_clean_run() {
         .with_test_writer()
         .try_init();
     let (from, seeds) = (variable("CHERT_SIM_FROM", 1), variable("CHERT_SIM_SEEDS", 50));
-    let outcomes: Vec<(u64, anyhow::Result<()>)> = futures::stream::iter(from..from + seeds)
+    let outcomes: Vec<(u64, anyhow::Result<Coverage>)> = futures::stream::iter(from..from + seeds)
         .map(|seed| async move {
             // A task of its own, so that a panic is that seed's failure.
             let outcome = tokio::spawn(e2e::simulation::play(seed)).await;
-            println!("seed {seed}: {}", if matches!(outcome, Ok(Ok(()))) { "ok" } else { "FAILED" });
-            (seed, outcome.unwrap_or_else(|panic| Err(anyhow::anyhow!("panic: {panic}"))))
+            let outcome = outcome.unwrap_or_else(|panic| Err(anyhow::anyhow!("panic: {panic}")));
+            match &outcome {
+                Ok(coverage) => println!("seed {seed}: ok, {coverage:?}"),
+                Err(error) => println!("seed {seed}: FAILED {error:#}"),
+            }
+            (seed, outcome)
         })
         .buffer_unordered(AT_ONCE)
         .collect()
@@ -34,4 +39,15 @@ async fn simulation_equals_a_clean_run() {
         .filter_map(|(seed, outcome)| outcome.as_ref().err().map(|e| format!("seed {seed}: {e:#}")))
         .collect();
     assert!(failed.is_empty(), "{} of {seeds} failed:\n{}", failed.len(), failed.join("\n"));
+    let lived: Vec<Coverage> =
+        outcomes.iter().filter_map(|(_, o)| o.as_ref().ok()).copied().collect();
+    let retracted: usize = lived.iter().map(|c| c.retracted).sum();
+    let faults: u64 = lived.iter().map(|c| c.faults).sum();
+    let kills: u64 = lived.iter().map(|c| c.kills).sum();
+    let disconnects: u64 = lived.iter().map(|c| c.disconnects).sum();
+    println!(
+        "{retracted} blocks retracted, {faults} faults, {kills} kills, {disconnects} disconnects"
+    );
+    // A simulation in which nothing happens proves nothing.
+    assert!(seeds < 20 || (retracted > 50 && faults > 50 && kills > 5 && disconnects > 5));
 }

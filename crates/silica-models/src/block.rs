@@ -94,13 +94,17 @@ impl Block {
     ) -> Result<Self, FormatError> {
         let hash = fields.text("block_hash", &["block_hash", "hash"])?;
         let hash = hash.ok_or_else(|| FormatError::new("block_hash", "is missing"))?;
-        let parent = fields.text("previous_block_hash", &["previous_block_hash", "previous_hash"])?;
+        let parent =
+            fields.text("previous_block_hash", &["previous_block_hash", "previous_hash"])?;
         let (transactions, unreadable) = fields.transactions()?;
         let declared = fields.value(&["transaction_count", "tx_count"])?;
         Ok(Self {
             height: height?,
             hash: BlockHash::parse(&hash)?,
-            parent_hash: parent.filter(|p| !p.is_empty()).map(|p| BlockHash::parse(&p)).transpose()?,
+            parent_hash: parent
+                .filter(|p| !p.is_empty())
+                .map(|p| BlockHash::parse(&p))
+                .transpose()?,
             timestamp: Timestamp::parse(&fields.value(&["timestamp"])?)?,
             validator_address: fields
                 .text("validator_address", &["validator_address", "proposer"])?

@@ -15,7 +15,8 @@ pub fn parse_u64(what: &'static str, value: &Value) -> Result<u64, FormatError> 
                 return Ok(integer);
             }
             match number.as_f64() {
-                Some(float) if float.fract() == 0.0 && (0.0..=FLOAT_EXACT_MAX).contains(&float) => {
+                Some(float) if float.fract() == 0.0 && (0.0..=FLOAT_EXACT_MAX).contains(&float) =>
+                {
                     #[expect(
                         clippy::cast_possible_truncation,
                         clippy::cast_sign_loss,

@@ -32,11 +32,8 @@ impl Timestamp {
                 let number = number
                     .as_i64()
                     .ok_or_else(|| FormatError::new("timestamp", "is not an integer"))?;
-                let unix_ms = if number.abs() < SECONDS_BELOW {
-                    number.saturating_mul(1000)
-                } else {
-                    number
-                };
+                let unix_ms =
+                    if number.abs() < SECONDS_BELOW { number.saturating_mul(1000) } else { number };
                 Self::from_unix_ms(unix_ms)
             }
             _ => Err(FormatError::new("timestamp", "must be RFC 3339 text or a Unix time")),

@@ -1,7 +1,7 @@
 //! Transactions, read tolerantly from every shape of contract §3.2.
 
-use serde_json::{Map, Value};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::stealth::StealthOutput;
 use crate::text::strip_nul;
@@ -181,8 +181,7 @@ fn take_timestamp(map: &mut Map<String, Value>) -> Option<String> {
 
 fn take_type(map: &mut Map<String, Value>) -> Option<String> {
     let text = take_text(map, &["transaction_type", "tx_type", "type"])?;
-    let folded: String =
-        text.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect();
+    let folded: String = text.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect();
     let known = KNOWN_TYPES.iter().find(|k| k.replace('_', "") == folded);
     let name = known.map_or(text, |k| (*k).to_owned());
     let name: String = name.chars().take(TYPE_CHARS_MAX).collect();

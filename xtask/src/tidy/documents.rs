@@ -58,10 +58,7 @@ mod tests {
             check_dependencies(MANIFEST, listed, &mut findings);
             findings.errors
         };
-        assert_eq!(
-            found("| `serde`, `serde_json` | data |"),
-            Vec::<String>::new()
-        );
+        assert_eq!(found("| `serde`, `serde_json` | data |"), Vec::<String>::new());
         assert_eq!(found("`serde_json`").len(), 1);
         assert_eq!(found("").len(), 2);
     }
@@ -71,9 +68,6 @@ mod tests {
         let crates = ["chert".to_owned(), "chert-api".to_owned()];
         let mut findings = Findings::default();
         check_crates(&crates, "* `chert-api`: the server", &mut findings);
-        assert_eq!(
-            findings.errors,
-            ["ARCHITECTURE.md: crates/chert is not listed"]
-        );
+        assert_eq!(findings.errors, ["ARCHITECTURE.md: crates/chert is not listed"]);
     }
 }

@@ -13,7 +13,9 @@ pub fn matching(if_none_match: &HeaderValue, entity_tag: &str) -> Option<HeaderV
             return HeaderValue::from_str(&format!("\"{entity_tag}\"")).ok();
         }
         let strong = candidate.strip_prefix("W/").unwrap_or(candidate);
-        let Some(tag) = strong.strip_prefix('"').and_then(|t| t.strip_suffix('"')) else { continue };
+        let Some(tag) = strong.strip_prefix('"').and_then(|t| t.strip_suffix('"')) else {
+            continue;
+        };
         let bare = ENCODINGS.iter().find_map(|e| tag.strip_suffix(e)?.strip_suffix('-'));
         if bare.unwrap_or(tag) == entity_tag {
             return HeaderValue::from_str(strong).ok();

@@ -9,7 +9,7 @@ use tower_http::compression::predicate::{And, NotForContentType, Predicate, Size
 use super::conditional::ENCODINGS;
 
 /// Bodies below this do not gain from compression, in bytes.
-const COMPRESS_BYTES_MIN: u16 = 1024;
+const COMPRESS_BYTES_MIN: u64 = 1024;
 const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 
 /// Compresses text on the fly with the fastest settings: answers are small and often new.

@@ -198,3 +198,67 @@ fn log(problem: &Problem) {
         tracing::debug!(status = status.as_u16(), kind, detail = %problem.detail, "refused");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::routing::get;
+    use chert_store::{PoolSettings, Store};
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::ApiSettings;
+
+    /// State over a database that does not exist.
+    fn state() -> ApiState {
+        let store = Store::connect_lazy(&PoolSettings::new("postgres://x@127.0.0.1:1/x")).unwrap();
+        let request_timeout = Duration::from_millis(100);
+        let settings = ApiSettings { request_timeout, ..ApiSettings::default() };
+        ApiState::new(store, settings, PrometheusBuilder::new().build_recorder().handle())
+    }
+
+    async fn answer(router: Router, path: &str) -> (StatusCode, Value) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let status = response.status();
+        assert!(response.headers().contains_key(request_id::HEADER));
+        assert!(response.headers().contains_key(INDEXED_HEIGHT));
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn panics_and_time_outs_become_problems() {
+        async fn panics() -> StatusCode {
+            panic!("secret of the house")
+        }
+        let state = state();
+        let edge = axum::middleware::from_fn_with_state(state.clone(), edge);
+        let router = Router::new()
+            .route("/panic", get(panics))
+            .route("/slow", get(std::future::pending::<StatusCode>))
+            .layer(edge)
+            .with_state(state);
+        let (status, body) = answer(router.clone(), "/panic").await;
+        assert_eq!((status.as_u16(), &body["type"]), (500, &"urn:chert:problem:internal".into()));
+        assert!(!body.to_string().contains("secret"));
+        let (status, body) = answer(router, "/slow").await;
+        assert_eq!((status.as_u16(), &body["type"]), (504, &"urn:chert:problem:timeout".into()));
+    }
+
+    #[tokio::test]
+    async fn without_a_database_health_lives_and_data_says_so() {
+        let state = state();
+        let (status, body) = answer(crate::router(state.clone()), "/health").await;
+        assert_eq!((status.as_u16(), &body["status"]), (200, &"degraded".into()));
+        let (status, body) = answer(crate::router(state.clone()), "/v1/explorer/blocks").await;
+        assert!(status.is_server_error() && body["detail"].is_string(), "{body}");
+        let (status, _) = answer(crate::router(state), "/nowhere").await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+    }
+}

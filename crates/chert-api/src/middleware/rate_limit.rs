@@ -19,10 +19,12 @@ use crate::state::ApiState;
 /// Seconds over which the limit counts.
 const WINDOW_S: u64 = 60;
 const NS_PER_S: u64 = 1_000_000_000;
-/// Clients remembered at most. Beyond it the one with the fullest budget is forgotten.
+/// Clients remembered at most. Beyond it one with a full budget is forgotten.
 const CLIENTS_MAX: usize = 100_000;
 const SHARDS: usize = 64;
 const SHARD_CLIENTS_MAX: usize = CLIENTS_MAX / SHARDS;
+/// Clients compared when one has to be forgotten.
+const EVICTION_SAMPLE: usize = 16;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
@@ -89,7 +91,7 @@ impl RateLimiter {
                 return Err(whole_at);
             }
             if shard.len() >= SHARD_CLIENTS_MAX && !shard.contains_key(&client) {
-                make_room(shard, now_ns);
+                make_room(shard);
             }
             shard.insert(client, whole_at);
             Ok(whole_at)
@@ -127,12 +129,11 @@ impl RateLimiter {
     }
 }
 
-/// Forgets clients whose budget is whole; where none is, the one closest to it.
-fn make_room(shard: &mut HashMap<u128, u64>, now_ns: u64) {
-    shard.retain(|_, whole_at| *whole_at > now_ns);
-    if shard.len() >= SHARD_CLIENTS_MAX
-        && let Some(fullest) = shard.iter().min_by_key(|(_, at)| **at).map(|(client, _)| *client)
-    {
+/// Forgets the client with the fullest budget among a few: forgetting it gives away least. Looking
+/// at all of them would let a flood of addresses cost more than it does.
+fn make_room(shard: &mut HashMap<u128, u64>) {
+    let few = shard.iter().take(EVICTION_SAMPLE);
+    if let Some(fullest) = few.min_by_key(|(_, whole_at)| **whole_at).map(|(client, _)| *client) {
         shard.remove(&fullest);
     }
 }

@@ -7,8 +7,9 @@ use chert_store::{Checkpoint, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::block_transactions::block_cursor;
 use super::text::{Count, Hex, TxIdText};
-use super::transactions::{TransactionItem, block_cursor};
+use super::transactions::TransactionItem;
 use crate::answer::{Answer, Freshness};
 use crate::cache::{self, Scope};
 use crate::cursor::{Cursor, List};
@@ -130,7 +131,8 @@ async fn load_blocks(api: &ApiState, page: Page) -> Result<Answer, Problem> {
     let db = api.store().pool();
     let (checkpoint, rows) = query::list_blocks(db, before, offset, page.rows()).await?;
     let limit = usize::from(page.limit);
-    let items: Vec<_> = rows.iter().take(limit).map(|row| BlockItem::new(row, &checkpoint)).collect();
+    let items: Vec<_> =
+        rows.iter().take(limit).map(|row| BlockItem::new(row, &checkpoint)).collect();
     let next_cursor = (rows.len() > limit)
         .then(|| items.last().map(|last| Cursor::at(List::Blocks, 0, last.height).encode()))
         .flatten();

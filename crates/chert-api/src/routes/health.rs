@@ -16,6 +16,7 @@ use crate::state::ApiState;
 
 /// The database must answer within this time.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
+const READY: &str = "ready";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const METRICS_TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
 
@@ -201,6 +202,19 @@ pub struct Readiness {
     )
 )]
 pub async fn get_readiness(State(api): State<ApiState>) -> Result<Response, Problem> {
+    let readiness = readiness(&api).await;
+    let ready = readiness.status == READY;
+    json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &readiness)
+}
+
+impl ApiState {
+    /// What `/health/ready` says, for the gRPC health service.
+    pub async fn is_ready(&self) -> bool {
+        readiness(self).await.status == READY
+    }
+}
+
+async fn readiness(api: &ApiState) -> Readiness {
     let ping = tokio::time::timeout(PING_TIMEOUT, api.store().ping()).await;
     let database = matches!(ping, Ok(Ok(())));
     let snapshot = api.snapshot();
@@ -227,8 +241,7 @@ pub async fn get_readiness(State(api): State<ApiState>) -> Result<Response, Prob
         },
     ];
     let ready = checks.iter().all(|check| check.ok);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &Readiness { status: if ready { "ready" } else { "not_ready" }, checks })
+    Readiness { status: if ready { READY } else { "not_ready" }, checks }
 }
 
 /// Metrics.

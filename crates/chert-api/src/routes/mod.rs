@@ -1,6 +1,7 @@
 //! The routes: one file per resource, each reading from the wire types to the handlers.
 
 pub mod addresses;
+pub mod block_transactions;
 pub mod blocks;
 pub mod health;
 pub mod orphans;
@@ -48,7 +49,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(blocks::list_blocks))
         .routes(routes!(blocks::get_block))
-        .routes(routes!(transactions::list_block_transactions))
+        .routes(routes!(block_transactions::list_block_transactions))
         .routes(routes!(transactions::list_transactions))
         .routes(routes!(transactions::get_transaction))
         .routes(routes!(addresses::get_balance))

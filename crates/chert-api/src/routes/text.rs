@@ -10,10 +10,10 @@ pub struct Hex<'a>(pub &'a [u8]);
 impl Serialize for Hex<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut digits = [0_u8; 2 * BLOCK_HASH_BYTES_MAX];
-        let text = digits
-            .get_mut(..2 * self.0.len())
-            .filter(|room| hex::encode_to_slice(self.0, room).is_ok())
-            .and_then(|room| std::str::from_utf8(room).ok());
+        let text = digits.get_mut(..2 * self.0.len()).and_then(|room| {
+            hex::encode_to_slice(self.0, room).ok()?;
+            std::str::from_utf8(room).ok()
+        });
         match text {
             Some(text) => serializer.serialize_str(text),
             None => serializer.serialize_str(&hex::encode(self.0)),

@@ -58,9 +58,7 @@ async fn change(node: Arc<Node>, depth: u64, length: u64) -> Result<Json<Value>,
         let (height, hash) = node.chain.tip();
         json!({ "block_number": height, "block_hash": hash })
     });
-    work.await
-        .map(Json)
-        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    work.await.map(Json).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 async fn set_faults(State(node): State<Arc<Node>>, Json(plan): Json<FaultPlan>) -> StatusCode {

@@ -43,11 +43,7 @@ pub(super) async fn deliver(
                 StatusCode::BAD_GATEWAY,
                 StatusCode::SERVICE_UNAVAILABLE,
             ];
-            (
-                Rng::new(&[seed]).pick(&statuses),
-                "<html>injected failure</html>",
-            )
-                .into_response()
+            (Rng::new(&[seed]).pick(&statuses), "<html>injected failure</html>").into_response()
         }
         Fault::Timeout { ms } => {
             wait(connection, ms).await;
@@ -87,9 +83,7 @@ fn half_open(connection: &Connection, mut body: Vec<u8>) -> Response {
     });
     let half = stream::once(async move { Ok(Bytes::from(body)) });
     let mut response = json_response(Body::from_stream(half.chain(silence)));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 
@@ -97,24 +91,13 @@ fn half_open(connection: &Connection, mut body: Vec<u8>) -> Response {
 fn oversized(body: Vec<u8>, bytes: usize) -> Response {
     let padding = stream::unfold(bytes.saturating_sub(body.len()), |left| async move {
         let size = left.min(PADDING.len());
-        (size > 0).then(|| {
-            (
-                Ok::<Bytes, Infallible>(Bytes::from_static(&PADDING[..size])),
-                left - size,
-            )
-        })
+        (size > 0)
+            .then(|| (Ok::<Bytes, Infallible>(Bytes::from_static(&PADDING[..size])), left - size))
     });
     let whole = stream::once(async move { Ok::<Bytes, Infallible>(Bytes::from(body)) });
     json_response(Body::from_stream(whole.chain(padding)))
 }
 
 fn json_response(body: Body) -> Response {
-    (
-        [(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        )],
-        body,
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }

@@ -28,11 +28,7 @@ pub(super) struct Listener {
 impl Listener {
     pub(super) async fn bind(addr: SocketAddr, stop: CancellationToken) -> io::Result<Listener> {
         let tcp = TcpListener::bind(addr).await?;
-        Ok(Listener {
-            tcp,
-            stop,
-            slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-        })
+        Ok(Listener { tcp, stop, slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)) })
     }
 
     pub(super) fn addr(&self) -> io::Result<SocketAddr> {
@@ -77,9 +73,7 @@ pub(super) struct Connection {
 
 impl Connected<IncomingStream<'_, Listener>> for Connection {
     fn connect_info(stream: IncomingStream<'_, Listener>) -> Connection {
-        Connection {
-            cut: stream.io().cut.clone(),
-        }
+        Connection { cut: stream.io().cut.clone() }
     }
 }
 
@@ -93,12 +87,7 @@ pub(super) struct Stream {
 impl Stream {
     fn new(tcp: TcpStream, cut: CancellationToken, slot: Option<OwnedSemaphorePermit>) -> Stream {
         let wait_cut = Box::pin(cut.clone().cancelled_owned());
-        Stream {
-            tcp,
-            cut,
-            wait_cut,
-            _slot: slot,
-        }
+        Stream { tcp, cut, wait_cut, _slot: slot }
     }
 
     fn is_cut(&mut self, context: &mut Context<'_>) -> bool {

@@ -88,17 +88,11 @@ impl Method {
     }
 
     pub(super) fn returns_blocks(self) -> bool {
-        matches!(
-            self,
-            Method::Blocks | Method::BlockByNumber | Method::BlockByHash
-        )
+        matches!(self, Method::Blocks | Method::BlockByNumber | Method::BlockByHash)
     }
 
     pub(super) fn depends_on_tip(self) -> bool {
-        !matches!(
-            self,
-            Method::ChainId | Method::NetworkId | Method::ChainParameters
-        )
+        !matches!(self, Method::ChainId | Method::NetworkId | Method::ChainParameters)
     }
 
     /// The text of the result, as seen `lag` blocks below the tip.
@@ -194,10 +188,7 @@ fn single_block(
 
 fn block_parts(node: &Node, params: &Params) -> Result<BlockParts, RpcError> {
     let transactions = params.bool_or("include_txs", true)?;
-    Ok(BlockParts {
-        transactions,
-        transaction_count: node.config.declare_tx_count,
-    })
+    Ok(BlockParts { transactions, transaction_count: node.config.declare_tx_count })
 }
 
 /// The explorer's shape (§2.5): fields that are `null` in the block are left out.
@@ -216,11 +207,7 @@ fn get_transaction(node: &Node, lag: u64, id: &str) -> Result<Value, RpcError> {
     fields.retain(|_, field| !field.is_null());
     let height = spec.place.height;
     let depth = node.chain.visible_tip(lag).saturating_sub(height);
-    let status = if depth >= FINALITY_DEPTH {
-        "finalized"
-    } else {
-        "confirmed"
-    };
+    let status = if depth >= FINALITY_DEPTH { "finalized" } else { "confirmed" };
     fields.insert("status".to_owned(), status.into());
     fields.insert("block_number".to_owned(), height.into());
     fields.insert("block_hash".to_owned(), recipe.hash_text(spec.place).into());

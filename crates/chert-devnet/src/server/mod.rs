@@ -87,10 +87,7 @@ struct Node {
 impl Node {
     /// Blocks hidden from an answer: the replica's own lag and that of a fault.
     fn lag(&self, fault_blocks: u64) -> u64 {
-        self.config
-            .lag_blocks
-            .saturating_add(fault_blocks)
-            .min(LAG_BLOCKS_MAX)
+        self.config.lag_blocks.saturating_add(fault_blocks).min(LAG_BLOCKS_MAX)
     }
 }
 
@@ -122,19 +119,11 @@ impl Server {
         let service = router(node.clone()).into_make_service_with_connect_info::<Connection>();
         let until = stop.clone().cancelled_owned();
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, service)
-                .with_graceful_shutdown(until)
-                .await
-            {
+            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(until).await {
                 tracing::error!(%error, "the devnet server failed");
             }
         });
-        Ok(Server {
-            node,
-            addr,
-            stop,
-            task: Some(task),
-        })
+        Ok(Server { node, addr, stop, task: Some(task) })
     }
 
     /// `http://ADDRESS:PORT`, without a slash at the end.
@@ -190,8 +179,5 @@ fn router(node: Arc<Node>) -> Router {
             header::AUTHORIZATION,
             HeaderName::from_static("x-api-key"),
         ]);
-    router
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
-        .layer(cors)
-        .with_state(node)
+    router.layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX)).layer(cors).with_state(node)
 }

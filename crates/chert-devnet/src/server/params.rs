@@ -22,16 +22,10 @@ impl Params {
                 if values.len() > names.len() {
                     return Err(RpcError::invalid_params("too many positional parameters"));
                 }
-                names
-                    .iter()
-                    .map(|name| (*name).to_owned())
-                    .zip(values)
-                    .collect()
+                names.iter().map(|name| (*name).to_owned()).zip(values).collect()
             }
             Some(_) => {
-                return Err(RpcError::invalid_params(
-                    "params must be an object or an array",
-                ));
+                return Err(RpcError::invalid_params("params must be an object or an array"));
             }
         }))
     }
@@ -40,9 +34,7 @@ impl Params {
     /// `u64` become `u64::MAX`, because people type such heights and no block has them.
     pub(super) fn find_u64(&self, name: &str) -> Result<Option<u64>, RpcError> {
         let wrong = || {
-            RpcError::invalid_params(&format!(
-                "{name} must be a whole number that is not negative"
-            ))
+            RpcError::invalid_params(&format!("{name} must be a whole number that is not negative"))
         };
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -63,16 +55,13 @@ impl Params {
     }
 
     pub(super) fn get_u64(&self, name: &str) -> Result<u64, RpcError> {
-        self.find_u64(name)?
-            .ok_or_else(|| RpcError::invalid_params(&format!("{name} is missing")))
+        self.find_u64(name)?.ok_or_else(|| RpcError::invalid_params(&format!("{name} is missing")))
     }
 
     pub(super) fn get_text(&self, name: &str) -> Result<&str, RpcError> {
         match self.0.get(name) {
             Some(Value::String(text)) => Ok(text.trim()),
-            _ => Err(RpcError::invalid_params(&format!(
-                "{name} must be a string"
-            ))),
+            _ => Err(RpcError::invalid_params(&format!("{name} must be a string"))),
         }
     }
 
@@ -80,9 +69,7 @@ impl Params {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(default),
             Some(Value::Bool(value)) => Ok(*value),
-            Some(_) => Err(RpcError::invalid_params(&format!(
-                "{name} must be true or false"
-            ))),
+            Some(_) => Err(RpcError::invalid_params(&format!("{name} must be true or false"))),
         }
     }
 }

@@ -32,10 +32,7 @@ pub(super) struct RpcError {
 
 impl RpcError {
     fn new(code: i32, message: &str) -> RpcError {
-        RpcError {
-            code,
-            message: message.to_owned(),
-        }
+        RpcError { code, message: message.to_owned() }
     }
 
     pub(super) fn invalid_params(message: &str) -> RpcError {
@@ -107,14 +104,9 @@ fn respond(node: &Node, body: &[u8]) -> (Vec<u8>, Option<Draw>) {
         write_answer(&mut out, "null", &Err(RpcError::invalid_request(message)));
         return (out, None);
     }
-    let calls: Vec<Call<'_>> = texts
-        .into_iter()
-        .map(|text| read_call(text.get()))
-        .collect();
-    let methods = calls
-        .iter()
-        .filter_map(|call| call.request.as_ref().ok())
-        .map(|(method, _)| method.name());
+    let calls: Vec<Call<'_>> = texts.into_iter().map(|text| read_call(text.get())).collect();
+    let methods =
+        calls.iter().filter_map(|call| call.request.as_ref().ok()).map(|(method, _)| method.name());
     let draw = node.faults.draw(methods);
     let mut shown = false;
     if batch {
@@ -189,18 +181,13 @@ fn read_call(text: &str) -> Call<'_> {
     let id = envelope.id.map_or("null", RawValue::get);
     if id.starts_with(['{', '[', 't', 'f']) {
         let error = RpcError::invalid_request("id must be a string, a number or null");
-        return Call {
-            id: "null",
-            request: Err(error),
-        };
+        return Call { id: "null", request: Err(error) };
     }
     let request = match (envelope.jsonrpc, envelope.method) {
         (Some(version), Some(Value::String(method))) if version == "2.0" => Method::find(&method)
             .map(|method| (method, envelope.params))
             .ok_or_else(RpcError::method_not_found),
-        _ => Err(RpcError::invalid_request(
-            "jsonrpc must be \"2.0\" and method a string",
-        )),
+        _ => Err(RpcError::invalid_request("jsonrpc must be \"2.0\" and method a string")),
     };
     Call { id, request }
 }

@@ -31,18 +31,11 @@ impl Reply {
 }
 
 pub fn chain(seed: u64, history: u64, profile: Profile) -> Chain {
-    Chain::new(ChainConfig {
-        seed,
-        history,
-        profile,
-        ..ChainConfig::default()
-    })
+    Chain::new(ChainConfig { seed, history, profile, ..ChainConfig::default() })
 }
 
 pub async fn serve(chain: &Chain, config: ServerConfig) -> Server {
-    Server::start(chain.clone(), config)
-        .await
-        .expect("a free port")
+    Server::start(chain.clone(), config).await.expect("a free port")
 }
 
 pub async fn connect(server: &Server) -> TcpStream {
@@ -56,14 +49,8 @@ pub async fn send(stream: &mut TcpStream, verb: &str, path: &str, body: &str) {
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    stream
-        .write_all(head.as_bytes())
-        .await
-        .expect("the head is sent");
-    stream
-        .write_all(body.as_bytes())
-        .await
-        .expect("the body is sent");
+    stream.write_all(head.as_bytes()).await.expect("the head is sent");
+    stream.write_all(body.as_bytes()).await.expect("the body is sent");
 }
 
 /// `None` if the connection ends before a whole head.
@@ -77,17 +64,11 @@ pub async fn exchange(server: &Server, verb: &str, path: &str, body: &str) -> Op
     let end = bytes.windows(4).position(|part| part == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok())?;
-    Some(Reply {
-        status,
-        head,
-        body: bytes[end + 4..].to_vec(),
-    })
+    Some(Reply { status, head, body: bytes[end + 4..].to_vec() })
 }
 
 pub async fn post(server: &Server, body: &str) -> Reply {
-    exchange(server, "POST", "/jsonrpc", body)
-        .await
-        .expect("an answer")
+    exchange(server, "POST", "/jsonrpc", body).await.expect("an answer")
 }
 
 pub async fn call(server: &Server, method: &str, params: Value) -> Reply {

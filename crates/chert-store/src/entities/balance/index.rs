@@ -71,12 +71,9 @@ impl Entity for TouchedBalances {
         .execute(&mut *db)
         .await?;
         // A figure read on the abandoned branch must not outrank a newer reading.
-        sqlx::query!(
-            "UPDATE balances SET height = $1 WHERE height > $1",
-            context.ancestor_i64()
-        )
-        .execute(&mut *db)
-        .await?;
+        sqlx::query!("UPDATE balances SET height = $1 WHERE height > $1", context.ancestor_i64())
+            .execute(&mut *db)
+            .await?;
         sqlx::query!(
             "INSERT INTO balance_queue (address_key, address, height, asked_at)
              SELECT a.address_key, a.address, $2, $3 FROM addresses a
@@ -124,10 +121,9 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        let queued = rows.into_iter().map(|r| QueuedBalance {
-            address: Address::from_stored(r.address),
-            height: r.height,
-        });
+        let queued = rows
+            .into_iter()
+            .map(|r| QueuedBalance { address: Address::from_stored(r.address), height: r.height });
         Ok(queued.collect())
     }
 

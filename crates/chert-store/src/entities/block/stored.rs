@@ -139,11 +139,10 @@ async fn unreadable(store: &Store, height: Height) -> Result<Vec<UnreadableRecor
 impl Store {
     /// Height at which this store begins.
     pub async fn first_height(&self) -> Result<Height, StoreError> {
-        let start = sqlx::query_scalar!(
-            "SELECT start_height FROM checkpoints WHERE pipeline = 'chain'"
-        )
-        .fetch_one(&self.pool)
-        .await?;
+        let start =
+            sqlx::query_scalar!("SELECT start_height FROM checkpoints WHERE pipeline = 'chain'")
+                .fetch_one(&self.pool)
+                .await?;
         crate::checkpoint::height_of(start)
     }
 }

@@ -17,9 +17,9 @@ pub async fn list_orphans(
     if let Some((height, hash)) = before {
         let same = Condition::all().add(Column::Height.eq(height)).add(Column::Hash.lt(hash));
         // The first condition is what the index serves; the second only breaks ties.
-        query = query.filter(Column::Height.lte(height)).filter(
-            Condition::any().add(Column::Height.lt(height)).add(same),
-        );
+        query = query
+            .filter(Column::Height.lte(height))
+            .filter(Condition::any().add(Column::Height.lt(height)).add(same));
     }
     let query = query
         .order_by_desc(Column::Height)

@@ -1,8 +1,6 @@
 //! The state of the whole system: progress, sources, counts.
 
-use sea_orm::{
-    DbBackend, EntityTrait, FromQueryResult, QueryOrder, QuerySelect, Statement,
-};
+use sea_orm::{DbBackend, EntityTrait, FromQueryResult, QueryOrder, QuerySelect, Statement};
 
 use super::row::{Column, Entity, Model};
 use crate::read::{checkpoint_in, no_checkpoint, timed};

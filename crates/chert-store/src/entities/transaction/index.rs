@@ -101,7 +101,9 @@ impl Entity for TransactionRows {
 
     async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
         let first = context.first_pos();
-        sqlx::query!("DELETE FROM stealth_outputs WHERE pos >= $1", first).execute(&mut *db).await?;
+        sqlx::query!("DELETE FROM stealth_outputs WHERE pos >= $1", first)
+            .execute(&mut *db)
+            .await?;
         sqlx::query!("DELETE FROM tx_outputs WHERE pos >= $1", first).execute(&mut *db).await?;
         sqlx::query!("DELETE FROM transactions WHERE pos >= $1", first).execute(&mut *db).await?;
         Ok(())

@@ -1,0 +1,262 @@
+//! `chert up`: everything, with an embedded default for whatever is not configured.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use chert_devnet::{Chain, ChainConfig, Profile, Server, ServerConfig};
+use chert_indexer::wall_clock_ms;
+use chert_postgres::{Options, PrivatePostgres};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::stop_signal;
+use crate::cli::UpArgs;
+use crate::config::Config;
+use crate::progress_bar;
+use crate::services::{recorder, start_api, start_indexer};
+
+const DATABASE: &str = "chert";
+/// Connections of the private PostgreSQL: those of the API, the indexer, and a few to look.
+const SPARE_CONNECTIONS: u32 = 20;
+const SHARED_BUFFERS_MB: u32 = 512;
+/// The dev chain catches up with the clock at start, but not with years.
+const CATCH_UP_BLOCKS_MAX: u64 = 2_000_000;
+/// Port of the node in every deployment; another is taken where it is in use.
+const NODE_PORT: u16 = 8545;
+
+/// Runs until a signal.
+pub async fn run(mut config: Config, args: UpArgs) -> anyhow::Result<ExitCode> {
+    config.apply_sources(&args.sources)?;
+    config.apply_listen(&args.listen);
+    let stop = CancellationToken::new();
+    let data_dir = match &args.data_dir {
+        Some(dir) => dir.clone(),
+        None => default_data_dir()?,
+    };
+    let postgres = start_database(&mut config, &data_dir).await?;
+    eprintln!("bringing the schema to this version");
+    chert_store::migrate(&config.direct_pool()?.url)
+        .await
+        .context("the schema could not be brought to this version; `chert doctor` may tell why")?;
+    let devnet = match config.node_urls().is_empty() {
+        true => Some(Devnet::start(&data_dir, &args, stop.clone()).await?),
+        false => None,
+    };
+    if let Some(devnet) = &devnet {
+        config.chain.rpc_url = devnet.server.url();
+    }
+    let mut api = start_api(&config, args.listen.grpc, recorder()?, &stop).await?;
+    let mut indexing = match config.indexer.enabled {
+        true => Some(start_indexer(&config, &stop)?),
+        false => None,
+    };
+    announce(&config, &api, postgres.is_some(), devnet.is_some(), &data_dir);
+    let bar = indexing
+        .as_ref()
+        .map(|i| tokio::spawn(progress_bar::show(i.progress.clone(), stop.clone())));
+    let ended = tokio::select! {
+        signal = stop_signal() => { signal?; Ok(()) }
+        ended = &mut api.task => ended.context("the server panicked").and_then(|e| e),
+        ended = indexer_end(&mut indexing) => ended,
+    };
+    eprintln!("stopping: requests in flight finish, the batch commits or rolls back");
+    stop.cancel();
+    finish(api, indexing, bar).await;
+    if let Some(devnet) = devnet {
+        devnet.server.shutdown().await;
+    }
+    if let Some(postgres) = postgres {
+        postgres.stop().await.context("the private PostgreSQL did not stop")?;
+    }
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// An indexer that gives up leaves the server running: it still answers, and says how far it is.
+async fn indexer_end(indexing: &mut Option<crate::services::Indexing>) -> anyhow::Result<()> {
+    if let Some(running) = indexing.as_mut() {
+        let ended = (&mut running.task).await.context("the indexer panicked");
+        *indexing = None;
+        if let Err(error) = ended.and_then(|e| e.map_err(anyhow::Error::from)) {
+            eprintln!(
+                "chert: the indexer stopped, the API goes on serving what is indexed: {error:#}"
+            );
+        }
+    }
+    std::future::pending().await
+}
+
+async fn finish(
+    api: crate::services::Api,
+    indexing: Option<crate::services::Indexing>,
+    bar: Option<tokio::task::JoinHandle<()>>,
+) {
+    if let Some(indexing) = indexing
+        && let Ok(Err(error)) = indexing.task.await
+    {
+        eprintln!("chert: the indexer ended with: {error:#}");
+    }
+    // A finished task must not be awaited again; an unfinished one is.
+    if !api.task.is_finished()
+        && let Ok(Err(error)) = api.task.await
+    {
+        eprintln!("chert: the server ended with: {error:#}");
+    }
+    if let Some(bar) = bar {
+        let _ = bar.await;
+    }
+}
+
+fn announce(
+    config: &Config,
+    api: &crate::services::Api,
+    own_database: bool,
+    own_chain: bool,
+    data_dir: &Path,
+) {
+    let http = api.http;
+    println!("Chert API is up");
+    println!("  web page   http://{http}/");
+    println!("  REST       http://{http}/v1/status   (documentation: http://{http}/docs)");
+    println!("  gRPC       {} (grpc.health.v1)", api.grpc);
+    println!("  metrics    http://{http}/metrics   ready: http://{http}/health/ready");
+    let node = if own_chain { "dev chain, made by this process" } else { "configured" };
+    println!("  node       {} ({node})", config.chain.rpc_url);
+    let database = without_password(&config.database.url);
+    let whose = if own_database { "private, data stays" } else { "configured" };
+    println!("  database   {database} ({whose})");
+    if own_database || own_chain {
+        println!("  data       {}", data_dir.display());
+    }
+    println!("Stop with Ctrl-C.");
+}
+
+fn without_password(url: &str) -> String {
+    match url.parse::<url::Url>() {
+        Ok(mut url) if url.password().is_some() => {
+            let _ = url.set_password(Some("***"));
+            url.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+/// /var/lib/chert for root (PostgreSQL's user cannot enter /root), else below the home directory.
+fn default_data_dir() -> anyhow::Result<PathBuf> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/chert"));
+    }
+    let home = std::env::var_os("HOME").context("HOME is not set; give --data-dir")?;
+    Ok(PathBuf::from(home).join(".local/share/chert"))
+}
+
+async fn start_database(
+    config: &mut Config,
+    data_dir: &Path,
+) -> anyhow::Result<Option<PrivatePostgres>> {
+    if !config.database.url.is_empty() {
+        return Ok(None);
+    }
+    std::fs::create_dir_all(data_dir).with_context(|| {
+        format!("cannot create {}; choose another directory with --data-dir", data_dir.display())
+    })?;
+    eprintln!("starting a private PostgreSQL in {}", data_dir.join("postgres").display());
+    let postgres = PrivatePostgres::start(Options {
+        data_dir: data_dir.join("postgres"),
+        durable: true,
+        port: None,
+        max_connections: config.database.max_connections + SPARE_CONNECTIONS,
+        shared_buffers_mb: SHARED_BUFFERS_MB,
+        extra: vec![("max_wal_size".into(), "4GB".into())],
+    })
+    .await?;
+    postgres.ensure_database(DATABASE).await?;
+    config.database.url = postgres.url(DATABASE);
+    Ok(Some(postgres))
+}
+
+/// What makes the dev chain of a data directory the same chain at every start.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Identity {
+    seed: u64,
+    history: u64,
+    block_time_ms: u64,
+    genesis_time_ms: u64,
+}
+
+struct Devnet {
+    server: Server,
+}
+
+impl Devnet {
+    /// Starts the chain where the clock says it should be: a block each block time since genesis,
+    /// so that a restart continues the same chain.
+    async fn start(
+        data_dir: &Path,
+        args: &UpArgs,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let identity = identity(data_dir, args)?;
+        let block_time = Duration::from_millis(identity.block_time_ms);
+        let chain = Chain::new(ChainConfig {
+            seed: identity.seed,
+            history: identity.history,
+            block_time,
+            genesis_time_ms: identity.genesis_time_ms,
+            profile: Profile::realistic(),
+            ..ChainConfig::default()
+        });
+        let behind = due(&identity).saturating_sub(chain.tip().0).min(CATCH_UP_BLOCKS_MAX);
+        chain.mine(behind);
+        let server = match Server::start(chain.clone(), listen(NODE_PORT)).await {
+            Ok(server) => server,
+            Err(_) => Server::start(chain.clone(), listen(0))
+                .await
+                .context("the dev chain cannot listen on 127.0.0.1")?,
+        };
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(block_time / 10) => {}
+                    () = stop.cancelled() => return,
+                }
+                let tip = chain.tip().0;
+                if due(&identity) > tip {
+                    chain.mine(1);
+                }
+            }
+        });
+        Ok(Self { server })
+    }
+}
+
+fn listen(port: u16) -> ServerConfig {
+    ServerConfig { addr: ([127, 0, 0, 1], port).into(), ..ServerConfig::default() }
+}
+
+/// Height that the chain should have now.
+fn due(identity: &Identity) -> u64 {
+    let now = u64::try_from(wall_clock_ms()).unwrap_or(0);
+    now.saturating_sub(identity.genesis_time_ms) / identity.block_time_ms.max(1)
+}
+
+fn identity(data_dir: &Path, args: &UpArgs) -> anyhow::Result<Identity> {
+    let file = data_dir.join("devnet.json");
+    if let Ok(text) = std::fs::read_to_string(&file) {
+        let hint = || format!("{} is damaged; delete the data directory", file.display());
+        return serde_json::from_str(&text).with_context(hint);
+    }
+    let now = u64::try_from(wall_clock_ms()).unwrap_or(0);
+    let block_time_ms = args.devnet_block_time_ms.max(50);
+    let identity = Identity {
+        seed: 1,
+        history: args.devnet_history,
+        block_time_ms,
+        genesis_time_ms: now.saturating_sub(block_time_ms.saturating_mul(args.devnet_history)),
+    };
+    let hint = || format!("cannot write {}; choose another with --data-dir", file.display());
+    std::fs::create_dir_all(data_dir).with_context(hint)?;
+    std::fs::write(&file, serde_json::to_string(&identity)?).with_context(hint)?;
+    Ok(identity)
+}

@@ -1,0 +1,272 @@
+//! Configuration: built-in defaults, file, environment, flags; anything unknown is refused.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use chert_api::ApiSettings;
+use chert_indexer::IndexerSettings;
+use chert_store::PoolSettings;
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::cli::{DatabaseArgs, ListenArgs, SourceArgs};
+
+/// The documented defaults are the defaults.
+const DEFAULTS: &str = include_str!("../../../config/api.toml");
+/// `CHERT_API__SERVER__PORT` sets `server.port`.
+const ENVIRONMENT: &str = "CHERT_API__";
+
+/// All settings; `config/api.toml` documents each.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented once, in config/api.toml")]
+pub struct Config {
+    pub server: Server,
+    pub database: Database,
+    pub chain: Chain,
+    pub indexer: Indexer,
+    pub oracles: Oracles,
+    pub rate_limiting: RateLimiting,
+    pub cache: Cache,
+    pub telemetry: Telemetry,
+}
+
+macro_rules! section {
+    ($name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
+        #[derive(Debug, Clone, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(missing_docs, reason = "documented once, in config/api.toml")]
+        pub struct $name { $(pub $field: $type),+ }
+    };
+}
+
+section!(Server {
+    host: String,
+    port: u16,
+    grpc_port: u16,
+    request_timeout_ms: u64,
+    trusted_proxies: Vec<IpNet>,
+    decimals: u8,
+});
+section!(Database {
+    url: String,
+    max_connections: u32,
+    min_connections: u32,
+    pgbouncer: bool,
+    direct_url: String,
+});
+section!(Chain { rpc_url: String, sync_from_block: u64, rpc_timeout_ms: u64 });
+section!(Indexer {
+    enabled: bool,
+    batch_size: u64,
+    sync_interval_ms: u64,
+    finality_depth: u64,
+    allow_deep_reorg: bool,
+    bulk_threshold_blocks: u64,
+    shorter_branch_patience_ms: u64,
+    event_retention_days: u64,
+    metrics_address: String,
+});
+section!(Oracles { urls: Vec<String>, allow_unsigned: bool });
+section!(RateLimiting { anonymous_rpm: u32, authenticated_rpm: u32 });
+section!(Cache {
+    budget_mb: u64,
+    identities_max_capacity: u64,
+    identities_ttl_seconds: u64,
+    identities_idle_seconds: u64,
+    leaderboards_max_capacity: u64,
+    leaderboards_ttl_seconds: u64,
+    proposals_max_capacity: u64,
+    proposals_ttl_seconds: u64,
+});
+section!(Telemetry { log_format: String, log_filter: String, otlp_endpoint: String });
+
+impl Config {
+    /// Reads defaults, `file` and the environment.
+    pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(file) = file {
+            ensure!(
+                file.is_file(),
+                "the configuration file {} does not exist; give another with --config",
+                file.display()
+            );
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let figment = figment.merge(Env::prefixed(ENVIRONMENT).split("__"));
+        let config: Self = figment.extract().map_err(|error| explain(&error))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        within("indexer.batch_size", self.indexer.batch_size, 1, 1_000)?;
+        within("indexer.sync_interval_ms", self.indexer.sync_interval_ms, 10, 60_000)?;
+        within("indexer.finality_depth", self.indexer.finality_depth, 1, 1_000)?;
+        within("indexer.event_retention_days", self.indexer.event_retention_days, 3, 365)?;
+        within("chain.rpc_timeout_ms", self.chain.rpc_timeout_ms, 100, 60_000)?;
+        within("server.request_timeout_ms", self.server.request_timeout_ms, 100, 60_000)?;
+        within("server.decimals", self.server.decimals.into(), 0, 30)?;
+        within("database.max_connections", self.database.max_connections.into(), 1, 10_000)?;
+        ensure!(
+            self.database.min_connections <= self.database.max_connections,
+            "database.min_connections must not be above database.max_connections"
+        );
+        if !matches!(self.telemetry.log_format.as_str(), "text" | "json") {
+            bail!("telemetry.log_format must be \"text\" or \"json\"");
+        }
+        for url in self.node_urls() {
+            url.parse::<url::Url>().with_context(|| {
+                format!("chain.rpc_url: {url} is not a URL like http://host:8545")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Applies flags, which win over everything.
+    pub fn apply_sources(&mut self, args: &SourceArgs) -> anyhow::Result<()> {
+        self.apply_database(&args.database);
+        if !args.node_urls.is_empty() {
+            self.chain.rpc_url = args.node_urls.join(",");
+        }
+        if !args.oracles.is_empty() {
+            self.oracles.urls.clone_from(&args.oracles);
+        }
+        self.oracles.allow_unsigned |= args.allow_unsigned_oracles;
+        self.check()
+    }
+
+    /// Applies the database flag.
+    pub fn apply_database(&mut self, args: &DatabaseArgs) {
+        if let Some(url) = &args.database_url {
+            self.database.url.clone_from(url);
+            self.database.direct_url.clear();
+        }
+    }
+
+    /// Applies the addresses.
+    pub fn apply_listen(&mut self, args: &ListenArgs) {
+        if let Some(address) = args.http {
+            self.server.host = address.ip().to_string();
+            self.server.port = address.port();
+        }
+    }
+
+    /// The configured node URLs; none means the dev chain.
+    pub fn node_urls(&self) -> Vec<String> {
+        let urls = self.chain.rpc_url.split(',').map(str::trim);
+        urls.filter(|u| !u.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The database for readers.
+    pub fn api_pool(&self) -> anyhow::Result<PoolSettings> {
+        ensure!(
+            !self.database.url.is_empty(),
+            "no database is configured; set database.url in config/api.toml, \
+             CHERT_API__DATABASE__URL, or --database-url (`chert up` alone brings its own)"
+        );
+        Ok(PoolSettings {
+            url: self.database.url.clone(),
+            max_connections: self.database.max_connections,
+            min_connections: self.database.min_connections,
+            statement_timeout: Duration::from_millis(self.server.request_timeout_ms),
+            pgbouncer: self.database.pgbouncer,
+        })
+    }
+
+    /// The database for the indexer and migrations.
+    pub fn direct_pool(&self) -> anyhow::Result<PoolSettings> {
+        let url = match self.database.direct_url.as_str() {
+            "" => self.api_pool()?.url,
+            url => url.to_owned(),
+        };
+        Ok(PoolSettings::new(url))
+    }
+
+    /// Settings of the server.
+    pub fn api_settings(&self) -> ApiSettings {
+        ApiSettings {
+            anonymous_rpm: self.rate_limiting.anonymous_rpm,
+            trusted_proxies: self.server.trusted_proxies.clone(),
+            cache_bytes: self.cache.budget_mb.saturating_mul(1 << 20),
+            request_timeout: Duration::from_millis(self.server.request_timeout_ms),
+            decimals: self.server.decimals,
+            ..ApiSettings::default()
+        }
+    }
+
+    /// Settings of the indexer.
+    pub fn indexer_settings(&self) -> IndexerSettings {
+        let bulk = self.indexer.bulk_threshold_blocks;
+        IndexerSettings {
+            sync_from_block: self.chain.sync_from_block,
+            batch_blocks: self.indexer.batch_size,
+            sync_interval: Duration::from_millis(self.indexer.sync_interval_ms),
+            finality_depth: self.indexer.finality_depth,
+            allow_deep_reorg: self.indexer.allow_deep_reorg,
+            bulk_threshold_blocks: (bulk > 0).then_some(bulk),
+            shorter_branch_patience: Duration::from_millis(self.indexer.shorter_branch_patience_ms),
+            event_retention: Duration::from_secs(self.indexer.event_retention_days * 24 * 3_600),
+            now_ms: chert_indexer::wall_clock_ms,
+        }
+    }
+}
+
+fn within(key: &str, value: u64, low: u64, high: u64) -> anyhow::Result<()> {
+    ensure!((low..=high).contains(&value), "{key} is {value}; it must be {low} to {high}");
+    Ok(())
+}
+
+/// One sentence per mistake: where it is, which key, what to do.
+fn explain(error: &figment::Error) -> anyhow::Error {
+    let mistakes = error.clone().into_iter().map(|one| {
+        let place = one.metadata.as_ref().map_or_else(
+            || "configuration".to_owned(),
+            |m| m.source.as_ref().map_or_else(|| m.name.to_string(), ToString::to_string),
+        );
+        let key = one.path.join(".");
+        format!("{place}: {key}: {}; config/api.toml lists every key with its default", one.kind)
+    });
+    anyhow::anyhow!(mistakes.collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, String> {
+        let figment = Figment::from(Toml::string(DEFAULTS)).merge(Toml::string(text));
+        let config: Config = figment.extract().map_err(|e| explain(&e).to_string())?;
+        config.check().map_err(|e| e.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_mission() {
+        let config = load("").expect("the documented defaults are valid");
+        assert_eq!((config.server.port, config.server.grpc_port), (8080, 9090));
+        assert_eq!(config.server.host, "127.0.0.1");
+        assert_eq!((config.database.max_connections, config.database.min_connections), (100, 5));
+        assert_eq!((config.indexer.batch_size, config.indexer.sync_interval_ms), (100, 1000));
+        assert_eq!(config.rate_limiting.anonymous_rpm, 100);
+        assert_eq!(config.cache.identities_ttl_seconds, 3600);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_a_remedy() {
+        let check = |text: &str, part: &str| {
+            let error = load(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        };
+        check("[server]\nprot = 1", "prot");
+        check("[server]\nport = 70000", "server.port");
+        check("[server]\nport = \"x\"", "server.port");
+        check("[indexer]\nbatch_size = 0", "indexer.batch_size is 0; it must be 1 to 1000");
+        check("[telemetry]\nlog_format = \"xml\"", "telemetry.log_format");
+        check("[chain]\nrpc_url = \"nowhere\"", "is not a URL");
+        check("[nonsense]\na = 1", "nonsense");
+    }
+}

@@ -1,0 +1,5 @@
+//! `chert`: everything in one binary.
+
+fn main() -> std::process::ExitCode {
+    chert::main()
+}
