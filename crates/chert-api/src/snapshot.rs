@@ -6,8 +6,7 @@
 use std::time::{Duration, Instant};
 
 use chert_store::entities::source::query::{SystemStatus, get_status};
-use chert_store::read::TipListener;
-use chert_store::{Checkpoint, StoreError};
+use chert_store::{Checkpoint, Listener, StoreError, TIP_CHANNEL};
 use futures::FutureExt;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -136,7 +135,7 @@ async fn refresh(api: &ApiState, listening: bool) {
 
 /// The connection on which wake-ups arrive, made again when it is lost.
 struct Ear {
-    listener: Option<TipListener>,
+    listener: Option<Listener>,
     retry_at: Instant,
     backoff: Duration,
 }
@@ -154,7 +153,7 @@ impl Ear {
         if self.listener.is_some() || Instant::now() < self.retry_at {
             return;
         }
-        match api.store().listen_tip().await {
+        match api.store().listen(TIP_CHANNEL).await {
             Ok(listener) => {
                 self.listener = Some(listener);
                 self.backoff = LISTEN_BACKOFF_MIN;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use chert_sources::{Fault, SourceError};
 use chert_store::entities::balance::BalanceReading;
-use chert_store::writer::BALANCE_CHANNEL;
-use chert_store::{Listener, StoreError};
+use chert_store::{BALANCE_CHANNEL, Listener, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::Indexer;
@@ -49,7 +48,7 @@ pub(crate) async fn run(indexer: Arc<Indexer>, stop: CancellationToken) {
 /// Waits for a notification; `true` when the connection is lost.
 async fn heard(listener: Option<&mut Listener>) -> bool {
     match listener {
-        Some(listener) => listener.heard().await.is_err(),
+        Some(listener) => !matches!(listener.changed().await, Ok(true)),
         None => std::future::pending().await,
     }
 }

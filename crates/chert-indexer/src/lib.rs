@@ -21,7 +21,7 @@ pub use verify::{NodeFinding, VerifyReport, verify};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chert_sources::SourceSet;
+use chert_sources::{OracleProbe, SourceSet};
 use chert_store::{PoolSettings, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,7 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Indexer {
     pub(crate) sources: Arc<SourceSet>,
+    pub(crate) oracles: Vec<OracleProbe>,
     pub(crate) database: PoolSettings,
     pub(crate) store: Store,
     pub(crate) settings: IndexerSettings,
@@ -52,12 +53,19 @@ impl Indexer {
         let pool = PoolSettings { max_connections: 4, min_connections: 0, ..database.clone() };
         Ok(Self {
             sources: Arc::new(sources),
+            oracles: Vec::new(),
             database,
             store: Store::connect_lazy(&pool)?,
             settings,
             progress: watch::channel(Progress::default()).0,
             committed: Arc::new(Notify::new()),
         })
+    }
+
+    /// Oracles to probe and show in `/v1/status`.
+    pub fn with_oracles(mut self, oracles: Vec<OracleProbe>) -> Self {
+        self.oracles = oracles;
+        self
     }
 
     /// Progress as it changes, for a terminal or a test.

@@ -26,9 +26,12 @@ pub struct FetchLimits {
 const PAGE_ATTEMPTS: u32 = 4;
 const PAGE_RETRY: Duration = Duration::from_millis(150);
 
+/// A page as its task delivers it: the source, the records of each block, what was made of it.
+type Prepared<T> = Result<(usize, Vec<u64>, T), SourceError>;
+
 struct InFlight<T> {
     first: Height,
-    task: JoinHandle<Result<(usize, Vec<u64>, T), SourceError>>,
+    task: JoinHandle<Prepared<T>>,
 }
 
 impl<T> Drop for InFlight<T> {

@@ -63,12 +63,7 @@ impl RpcClient {
 
     /// The URL without credentials, for logs and status.
     pub fn name(&self) -> String {
-        let mut url = self.base.clone();
-        // Both fail only for URLs that cannot hold credentials, which then hold none.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_query(None);
-        url.as_str().trim_end_matches('/').to_owned()
+        name_of(&self.base)
     }
 
     /// One call; the result as raw JSON (`null` where the node sent none).
@@ -145,6 +140,16 @@ impl RpcClient {
         }
         read_bounded(response).await.map_err(|e| (None, e))
     }
+}
+
+/// A URL without credentials and query, for logs and status.
+pub(crate) fn name_of(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for URLs that cannot hold credentials, which then hold none.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, SourceError> {

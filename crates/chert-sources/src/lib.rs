@@ -10,6 +10,7 @@ mod error;
 mod fetcher;
 mod http;
 mod node;
+mod oracle;
 mod set;
 
 pub use chain::{ChainInfo, Tip, check_block};
@@ -17,4 +18,5 @@ pub use error::{Fault, SourceError};
 pub use fetcher::{FetchLimits, Fetcher};
 pub use http::{RESPONSE_BYTES_MAX, RpcClient};
 pub use node::{BalanceAnswer, NodeClient, NodeOptions, NodeSource, PAGE_BLOCKS_MAX};
+pub use oracle::OracleProbe;
 pub use set::{SourceHealth, SourceSet, SourceView};

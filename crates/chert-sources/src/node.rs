@@ -133,7 +133,7 @@ impl NodeClient {
 
     async fn single(&self, height: Height) -> Result<Block, SourceError> {
         let params = json!({"block_number": height, "include_txs": true});
-        let block = single_of(height, &*self.rpc.call("eth_getBlockByNumber", params).await?)?;
+        let block = single_of(height, &self.rpc.call("eth_getBlockByNumber", params).await?)?;
         check_block(&block)?;
         Ok(block)
     }
@@ -292,7 +292,7 @@ impl NodeSource for NodeClient {
     }
 
     async fn tip(&self) -> Result<Tip, SourceError> {
-        parse_tip(&*self.rpc.call("get_block_number", json!({})).await?)
+        parse_tip(&self.rpc.call("get_block_number", json!({})).await?)
     }
 
     async fn blocks(&self, first: Height, last: Height) -> Result<Vec<Block>, SourceError> {

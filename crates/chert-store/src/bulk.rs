@@ -74,9 +74,7 @@ impl Writer {
         sqlx::query!("UPDATE checkpoints SET bulk = FALSE WHERE pipeline = 'chain'")
             .execute(&mut *tx)
             .await?;
-        sqlx::query!("SELECT pg_notify($1, '')", crate::writer::TIP_CHANNEL)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query!("SELECT pg_notify($1, '')", crate::TIP_CHANNEL).execute(&mut *tx).await?;
         tx.commit().await?;
         self.reload().await?;
         for statement in SETTLE {

@@ -145,7 +145,6 @@ impl Row<'_> {
         let mut count = 0_usize;
         let mut rest = value;
         while rest > 0 {
-            #[expect(clippy::cast_possible_truncation, reason = "below 10 000")]
             let group = (rest % NUMERIC_BASE) as i16;
             if let Some(slot) = groups.get_mut(count) {
                 *slot = group;

@@ -9,6 +9,12 @@ pub enum StoreError {
     /// The same, reported by the object-relational layer.
     #[error("database: {0}; the operation may be retried once the database answers")]
     Orm(#[from] sea_orm::DbErr),
+    /// The database did not answer in time; the connection is given up.
+    #[error("the database did not answer within {seconds} s; a new connection will be tried")]
+    Unresponsive {
+        /// How long was waited.
+        seconds: u64,
+    },
     /// The checkpoint is not where this writer left it: another indexer is at work.
     #[error(
         "the checkpoint is not at block {expected_height} any more: another indexer writes to this \
@@ -37,6 +43,7 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Database(_) | Self::Orm(_) => "database",
+            Self::Unresponsive { .. } => "unresponsive",
             Self::CheckpointMoved { .. } => "checkpoint_moved",
             Self::WriterLocked => "writer_locked",
             Self::Corrupt(_) => "corrupt",

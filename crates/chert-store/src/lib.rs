@@ -18,7 +18,7 @@ pub mod writer;
 
 pub use checkpoint::Checkpoint;
 pub use error::StoreError;
-pub use listen::Listener;
+pub use listen::{BALANCE_CHANNEL, Listener, TIP_CHANNEL};
 pub use migrate::migrate;
 pub use pool::PoolSettings;
 pub use verify::{Finding, VerifyScope};
@@ -42,18 +42,6 @@ impl Store {
     pub fn orm(&self) -> sea_orm::DatabaseConnection {
         sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(self.pool.clone())
     }
-}
-
-/// Runs one statement or step under its name in `chert_store_query_seconds`.
-pub(crate) async fn timed<T>(
-    statement: &'static str,
-    work: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let start = std::time::Instant::now();
-    let outcome = work.await;
-    metrics::histogram!("chert_store_query_seconds", "statement" => statement)
-        .record(start.elapsed().as_secs_f64());
-    outcome
 }
 
 impl Store {

@@ -1,29 +1,34 @@
-//! Waiting for a wake-up from another process.
+//! Waking up other processes, and being woken. Notifications carry no data: whoever is woken reads
+//! the tables, so a lost one costs time and never truth.
 
 use sqlx::postgres::PgListener;
 
 use crate::{Store, StoreError};
 
-/// A session that listens on one channel. Notifications carry no data: whoever is woken reads the
-/// tables.
+/// The indexer committed something.
+pub const TIP_CHANNEL: &str = "chert_tip";
+/// Somebody waits for a balance that was never read.
+pub const BALANCE_CHANNEL: &str = "chert_balance";
+
+/// A session of its own that listens on one channel.
 #[derive(Debug)]
-pub struct Listener(PgListener);
+pub struct Listener {
+    inner: PgListener,
+}
 
 impl Store {
     /// Listens on `channel`.
     pub async fn listen(&self, channel: &str) -> Result<Listener, StoreError> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen(channel).await?;
-        Ok(Listener(listener))
+        let mut inner = PgListener::connect_with(self.pool()).await?;
+        inner.listen(channel).await?;
+        Ok(Listener { inner })
     }
 }
 
 impl Listener {
-    /// Waits for a notification; an error says that the session was lost and some may be missed.
-    pub async fn heard(&mut self) -> Result<(), StoreError> {
-        match self.0.try_recv().await? {
-            Some(_) => Ok(()),
-            None => Err(StoreError::Database(sqlx::Error::WorkerCrashed)),
-        }
+    /// `true`: there is news. `false`: the connection was lost and is made again, so that news may
+    /// have been missed. An error: it could not be made again.
+    pub async fn changed(&mut self) -> Result<bool, StoreError> {
+        Ok(self.inner.try_recv().await?.is_some())
     }
 }

@@ -19,7 +19,10 @@ pub async fn migrate(url: &str) -> Result<(), StoreError> {
 }
 
 async fn migrate_locked(url: &str) -> Result<(), StoreError> {
-    let db = sea_orm::Database::connect(url).await?;
+    let mut options = sea_orm::ConnectOptions::new(url);
+    // A migration's whole text in the log helps nobody.
+    options.sqlx_logging(false).max_connections(1);
+    let db = sea_orm::Database::connect(options).await?;
     let outcome = match Migrator::up(&db, None).await {
         Err(sea_orm::DbErr::Custom(text)) if text.contains("is missing") => {
             Err(StoreError::SchemaTooNew)

@@ -7,7 +7,6 @@ use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, IsolationLevel,
     Statement, TransactionTrait,
 };
-use sqlx::postgres::PgListener;
 
 use crate::{Checkpoint, Store, StoreError};
 
@@ -103,30 +102,6 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         timed!("ping", sqlx::query("SELECT 1").execute(self.pool())).await?;
         Ok(())
-    }
-
-    /// A connection of its own that is woken by every commit of the indexer.
-    pub async fn listen_tip(&self) -> Result<TipListener, StoreError> {
-        let mut inner = PgListener::connect_with(self.pool()).await?;
-        inner.listen(TIP_CHANNEL).await?;
-        Ok(TipListener { inner })
-    }
-}
-
-/// The channel on which the indexer says that the checkpoint moved. It carries no data.
-pub const TIP_CHANNEL: &str = "chert_tip";
-
-/// Waits for news of the tip.
-#[derive(Debug)]
-pub struct TipListener {
-    inner: PgListener,
-}
-
-impl TipListener {
-    /// `true`: the tip moved. `false`: the connection was lost and made again, so that news may
-    /// have been missed. An error: it could not be made again.
-    pub async fn changed(&mut self) -> Result<bool, StoreError> {
-        Ok(self.inner.try_recv().await?.is_some())
     }
 }
 

@@ -4,19 +4,32 @@
 //! that does not continue the stored chain is refused before anything is written; a reorganisation
 //! (unwind and the new branch) is one commit, so no reader sees a gap or two branches mixed.
 
+use std::time::Duration;
+
 use silica_models::{Block, BlockHash, Height};
 use sqlx::{Connection, PgConnection};
 
 use crate::checkpoint::{Checkpoint, load_checkpoint};
 use crate::entities::{ApplyContext, EntityRows, UnwindContext, unwind_all};
-use crate::{PoolSettings, StoreError};
+use crate::{PoolSettings, StoreError, TIP_CHANNEL};
 
 /// Advisory lock of the chain writer (any fixed number).
 const WRITER_LOCK: i64 = 0x6368_6572_7402;
-/// Channel on which commits wake caches and streams. It carries no data.
-pub const TIP_CHANNEL: &str = "chert_tip";
-/// Channel on which the API says that somebody waits for a balance.
-pub const BALANCE_CHANNEL: &str = "chert_balance";
+/// A commit takes milliseconds; one that takes this long hangs on a dead connection, which after a
+/// fail-over of the database nobody closes.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(120);
+/// The same for statements of one row.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15);
+
+async fn in_time<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(StoreError::Unresponsive { seconds: limit.as_secs() }),
+    }
+}
 
 /// Verified, consecutive blocks, encoded for every entity. Pure: made without a database.
 #[derive(Debug, Default)]
@@ -117,6 +130,13 @@ impl Writer {
     ///
     /// The session must be a direct one: an advisory lock does not survive a transaction pooler.
     pub async fn open(settings: &PoolSettings, finality_depth: u64) -> Result<Self, StoreError> {
+        in_time(STATEMENT_TIMEOUT, Self::open_unbounded(settings, finality_depth)).await
+    }
+
+    async fn open_unbounded(
+        settings: &PoolSettings,
+        finality_depth: u64,
+    ) -> Result<Self, StoreError> {
         let mut db = PgConnection::connect_with(&settings.connect_options()?).await?;
         let locked =
             sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "ok!""#, WRITER_LOCK)
@@ -175,6 +195,11 @@ impl Writer {
     /// Commits a change; after an error nothing of it is stored, unless the error came from the
     /// commit itself, in which case opening a new writer tells.
     pub async fn commit(&mut self, change: &Change<'_>) -> Result<&Checkpoint, StoreError> {
+        in_time(COMMIT_TIMEOUT, self.commit_unbounded(change)).await?;
+        Ok(&self.checkpoint)
+    }
+
+    async fn commit_unbounded(&mut self, change: &Change<'_>) -> Result<(), StoreError> {
         let expected = (self.checkpoint.height, self.checkpoint.hash.clone());
         let base = self.base_of(change).await?;
         check_continues(&base, change)?;
@@ -209,7 +234,7 @@ impl Writer {
         let next = advance(&mut tx, &base, change, &context, self.finality_depth).await?;
         tx.commit().await?;
         self.checkpoint = next;
-        Ok(&self.checkpoint)
+        Ok(())
     }
 
     /// The block that the change's rows must continue.
@@ -251,7 +276,7 @@ impl Writer {
     /// Notes what a node reported and that the indexer is alive. Cheap; not part of a batch.
     pub async fn heartbeat(&mut self, node: &NodeView) -> Result<(), StoreError> {
         let height = i64::try_from(node.height).unwrap_or(i64::MAX);
-        sqlx::query!(
+        let beat = sqlx::query!(
             "UPDATE checkpoints SET node_height = $1, node_seen_at_ms = $2, progressed_at_ms = $3,
                     network = COALESCE($4, network), chain_id = COALESCE($5, chain_id)
              WHERE pipeline = 'chain'",
@@ -261,8 +286,8 @@ impl Writer {
             node.network,
             node.chain_id
         )
-        .execute(&mut self.db)
-        .await?;
+        .execute(&mut self.db);
+        in_time(STATEMENT_TIMEOUT, async { Ok(beat.await?) }).await?;
         self.checkpoint.node_height = height;
         Ok(())
     }

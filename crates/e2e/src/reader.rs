@@ -21,6 +21,7 @@ fn recorder() -> metrics_exporter_prometheus::PrometheusHandle {
 /// Reads until finished, checking each answer on its own and against its headers.
 pub struct Reader {
     stop: CancellationToken,
+    stop_server: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -40,16 +41,18 @@ impl Reader {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
-        let signal = stop.clone().cancelled_owned();
+        let stop_server = CancellationToken::new();
+        let signal = stop_server.clone().cancelled_owned();
         let server = tokio::spawn(chert_api::serve(listener, state, signal));
         let task = tokio::spawn(read_all(base, stop.clone()));
-        Ok(Self { stop, task, server })
+        Ok(Self { stop, stop_server, task, server })
     }
 
     /// Stops and says what was wrong, if anything was.
     pub async fn finish(self) -> anyhow::Result<()> {
         self.stop.cancel();
         let outcome = self.task.await?;
+        self.stop_server.cancel();
         self.server.await??;
         outcome
     }

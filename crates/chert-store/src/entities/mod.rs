@@ -98,7 +98,12 @@ macro_rules! registry {
                 db: &mut PgConnection,
                 context: &ApplyContext,
             ) -> Result<(), StoreError> {
-                $(crate::timed(<$entity as Entity>::NAME, self.$field.apply(db, context)).await?;)+
+                $(crate::read::observe(
+                    metrics::histogram!("chert_store_query_seconds",
+                        "statement" => concat!("apply_", stringify!($field))),
+                    self.$field.apply(db, context),
+                )
+                .await?;)+
                 Ok(())
             }
         }

@@ -2,16 +2,13 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use chert_sources::{Fault, NodeSource};
 use chert_store::Store;
 
 use crate::cli::SourceArgs;
 use crate::config::Config;
-use crate::services::sources;
-
-const ORACLE_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::services::{oracles, sources};
 
 /// What the checks found.
 #[derive(Default)]
@@ -37,7 +34,7 @@ pub async fn run(mut config: Config, args: SourceArgs) -> anyhow::Result<ExitCod
     findings.good(&format!("chert {}", env!("CARGO_PKG_VERSION")));
     check_database(&config, &mut findings).await;
     check_nodes(&config, &mut findings).await?;
-    check_oracles(&config, &mut findings).await;
+    check_oracles(&config, &mut findings).await?;
     for (name, port, flag) in [
         ("REST", config.server.port, "--http or server.port"),
         ("gRPC", config.server.grpc_port, "--grpc or server.grpc_port"),
@@ -134,22 +131,15 @@ async fn check_node(source: &dyn NodeSource, findings: &mut Findings) {
     }
 }
 
-async fn check_oracles(config: &Config, findings: &mut Findings) {
-    let Ok(client) = reqwest::Client::builder().timeout(ORACLE_TIMEOUT).build() else { return };
-    for oracle in &config.oracles.urls {
-        let url = format!("{}/health", oracle.trim_end_matches('/'));
-        match client.get(&url).send().await {
-            Ok(answer) if answer.status().is_success() => {
-                findings.good(&format!("oracle {oracle} answers"));
-            }
-            Ok(answer) => findings.bad(
-                &format!("oracle {oracle}: HTTP {}", answer.status()),
-                "check its address (port 8765 by default)",
-            ),
-            Err(_) => findings.bad(
-                &format!("oracle {oracle} does not answer"),
+async fn check_oracles(config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    for oracle in oracles(config)? {
+        match oracle.probe().await {
+            Ok(()) => findings.good(&format!("oracle {} answers", oracle.name())),
+            Err(error) => findings.bad(
+                &format!("oracle {}: {error}", oracle.name()),
                 "check its address and that it runs (port 8765 by default)",
             ),
         }
     }
+    Ok(())
 }

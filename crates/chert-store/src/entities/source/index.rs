@@ -38,7 +38,9 @@ impl Store {
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
                  ON CONFLICT (name) DO UPDATE SET
                      kind = EXCLUDED.kind, state = EXCLUDED.state, height = EXCLUDED.height,
-                     faults = EXCLUDED.faults,
+                     faults = CASE WHEN EXCLUDED.kind = 'oracle' AND EXCLUDED.last_error IS NOT NULL
+                                   THEN sources.faults + 1
+                                   ELSE GREATEST(sources.faults, EXCLUDED.faults) END,
                      last_ok_at = COALESCE(EXCLUDED.last_ok_at, sources.last_ok_at),
                      last_error_at = COALESCE(EXCLUDED.last_error_at, sources.last_error_at),
                      last_error = COALESCE(EXCLUDED.last_error, sources.last_error)",
