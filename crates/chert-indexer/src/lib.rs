@@ -50,6 +50,10 @@ impl Indexer {
         database: PoolSettings,
         settings: IndexerSettings,
     ) -> Result<Self, StoreError> {
+        // Counted from the start, so that a rate over them exists before the first event.
+        for counter in ["reorgs", "deep_reorgs_refused", "quarantined"] {
+            metrics::counter!(format!("chert_indexer_{counter}_total")).increment(0);
+        }
         let pool = PoolSettings { max_connections: 4, min_connections: 0, ..database.clone() };
         Ok(Self {
             sources: Arc::new(sources),

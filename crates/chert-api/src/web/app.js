@@ -17,7 +17,7 @@ function el(name, attributes = {}, ...children) {
     if (typeof value === 'function') element.addEventListener(key, value);
     else if (value !== undefined && value !== null) element.setAttribute(key, value);
   }
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined) continue;
     element.append(child instanceof Node ? child : document.createTextNode(String(child)));
   }
@@ -50,6 +50,13 @@ function money(text) {
   return tail ? `${head}.${tail}` : head;
 }
 
+/** The same for a narrow column: cut, never rounded, the whole figure in the title. */
+function brief(text) {
+  const full = money(text);
+  const [head, tail = ''] = full.split('.');
+  return el('span', { title: full }, tail.length > 3 && head !== '0' ? `${head}.${tail.slice(0, 3)}…` : full);
+}
+
 function ago(timestamp) {
   const seconds = Math.max(0, Math.round((Date.now() - Date.parse(timestamp)) / 1000));
   if (Number.isNaN(seconds)) return timestamp;
@@ -66,15 +73,15 @@ const BLOCK_COLUMNS = [
   ['Height', (b) => el('a', { href: at('block', b.height) }, whole(b.height))],
   ['Hash', (b) => mono(b.hash, at('block', b.hash))],
   ['Age', (b) => when(b.timestamp)],
-  ['Transactions', (b) => whole(b.tx_count), 'number'],
-  ['Amount', (b) => money(b.total_amount), 'number'],
+  ['Txs', (b) => whole(b.tx_count), 'number'],
+  ['Amount', (b) => brief(b.total_amount), 'number'],
 ];
 const TX_COLUMNS = [
   ['Transaction', (t) => mono(t.tx_id, at('tx', t.tx_id))],
   ['Block', (t) => el('a', { href: at('block', t.block_height) }, whole(t.block_height))],
   ['From', (t) => party(t.sender)],
   ['To', (t) => party(t.recipient)],
-  ['Amount', (t) => money(t.amount), 'number'],
+  ['Amount', (t) => brief(t.amount), 'number'],
 ];
 const HISTORY_COLUMNS = [
   ['', (t) => el('span', { class: t.direction }, { incoming: '↓ in', outgoing: '↑ out', self: '↻ self' }[t.direction])],
