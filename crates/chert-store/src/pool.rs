@@ -23,7 +23,8 @@ pub struct PoolSettings {
     pub min_connections: u32,
     /// `statement_timeout` of every connection; zero for none (the indexer's bulk work).
     pub statement_timeout: Duration,
-    /// Behind a PgBouncer in transaction mode: no named prepared statements, no start-up options.
+    /// Behind a PgBouncer: no start-up options. The pooler must keep named prepared statements
+    /// apart: 1.21 or newer with `max_prepared_statements`, or session pooling.
     pub pgbouncer: bool,
 }
 
@@ -43,7 +44,8 @@ impl PoolSettings {
     pub fn connect_options(&self) -> Result<PgConnectOptions, StoreError> {
         let options = PgConnectOptions::from_str(&self.url)?.application_name("chert");
         if self.pgbouncer {
-            return Ok(options.statement_cache_capacity(0));
+            // A pooler refuses start-up parameters it does not track.
+            return Ok(options.statement_cache_capacity(STATEMENT_CACHE).extra_float_digits(None));
         }
         let timeout_ms = self.statement_timeout.as_millis().to_string();
         Ok(options
