@@ -1,12 +1,11 @@
 //! The balance feed: reads the figures that batches may have changed or that somebody asks for.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use chert_sources::{Fault, SourceError};
 use chert_store::entities::balance::BalanceReading;
 use chert_store::{BALANCE_CHANNEL, Listener, StoreError};
-use tokio_util::sync::CancellationToken;
 
 use crate::Indexer;
 
@@ -16,10 +15,12 @@ const ADDRESSES_AT_ONCE: i64 = 100;
 const IDLE: Duration = Duration::from_millis(500);
 const AFTER_ERROR: Duration = Duration::from_millis(300);
 
-pub(crate) async fn run(indexer: Arc<Indexer>, stop: CancellationToken) {
+/// Reads balances for ever; dropped with the session, because only the writer of a database may
+/// speak for its nodes.
+pub(crate) async fn run(indexer: &Indexer) -> Infallible {
     let mut asked: Option<Listener> = None;
     loop {
-        let wait = match round(&indexer).await {
+        let wait = match round(indexer).await {
             Ok(true) => Duration::ZERO,
             Ok(false) => IDLE,
             Err(error) => {
@@ -27,9 +28,6 @@ pub(crate) async fn run(indexer: Arc<Indexer>, stop: CancellationToken) {
                 AFTER_ERROR
             }
         };
-        if stop.is_cancelled() {
-            return;
-        }
         if wait.is_zero() {
             continue;
         }
@@ -40,7 +38,6 @@ pub(crate) async fn run(indexer: Arc<Indexer>, stop: CancellationToken) {
             () = tokio::time::sleep(wait) => {}
             () = indexer.committed.notified() => {}
             lost = heard(asked.as_mut()) => if lost { asked = None },
-            () = stop.cancelled() => return,
         }
     }
 }

@@ -80,15 +80,7 @@ impl Indexer {
     /// Indexes until `stop` is cancelled. Outages of the database and the nodes are waited out;
     /// the only error is one that an operator has to settle.
     pub async fn run(self, stop: CancellationToken) -> Result<(), IndexerError> {
-        let this = Arc::new(self);
-        let side = stop.child_token();
-        let balances = tokio::spawn(balances::run(Arc::clone(&this), side.clone()));
-        let maintenance = tokio::spawn(maintenance::run(Arc::clone(&this), side.clone()));
-        let outcome = this.run_sessions(&stop).await;
-        side.cancel();
-        // They only wait and write idempotent rows; a panic of theirs must not hide the outcome.
-        let _ = tokio::join!(balances, maintenance);
-        outcome
+        self.run_sessions(&stop).await
     }
 
     async fn run_sessions(&self, stop: &CancellationToken) -> Result<(), IndexerError> {

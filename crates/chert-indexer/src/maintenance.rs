@@ -1,12 +1,11 @@
 //! Housekeeping in small steps: old events, forgotten look-ups, what sources say of themselves.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use chert_sources::OracleProbe;
 use chert_store::entities::event::prune_events;
 use chert_store::entities::source::SourceState;
-use tokio_util::sync::CancellationToken;
 
 use crate::Indexer;
 
@@ -20,17 +19,15 @@ const PRUNE_ROWS: i64 = 5_000;
 /// Figures of addresses never seen on the chain are kept this long.
 const UNSEEN_BALANCE_S: i64 = 24 * 3_600;
 
-pub(crate) async fn run(indexer: Arc<Indexer>, stop: CancellationToken) {
+/// Works for ever; dropped with the session.
+pub(crate) async fn run(indexer: &Indexer) -> Infallible {
     let mut rounds = 0_u64;
     loop {
-        if let Err(error) = round(&indexer, rounds).await {
+        if let Err(error) = round(indexer, rounds).await {
             tracing::debug!(%error, "maintenance put off");
         }
         rounds += 1;
-        tokio::select! {
-            () = tokio::time::sleep(ROUND) => {}
-            () = stop.cancelled() => return,
-        }
+        tokio::time::sleep(ROUND).await;
     }
 }
 

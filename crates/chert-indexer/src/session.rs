@@ -46,37 +46,55 @@ pub(crate) async fn run(indexer: &Indexer, stop: &CancellationToken) -> Result<(
         beat: NodeView::default(),
         shorter_since: HashMap::new(),
     };
-    session.check_origin().await?;
-    session.learn_names().await;
-    while !stop.is_cancelled() {
-        let pause = session.round(stop).await?;
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => {}
-        }
+    // Only whoever holds the writer lock reads balances and speaks for the sources: a standby
+    // would report what it does not know.
+    tokio::select! {
+        outcome = session.work(stop) => outcome,
+        never = crate::balances::run(indexer) => match never {},
+        never = crate::maintenance::run(indexer) => match never {},
     }
-    Ok(())
 }
 
 impl Session<'_> {
+    async fn work(&mut self, stop: &CancellationToken) -> Result<(), IndexerError> {
+        self.check_origin().await?;
+        self.learn_names().await;
+        while !stop.is_cancelled() {
+            let pause = self.round(stop).await?;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
     /// One look at the nodes and one step; returns the pause before the next.
     async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, IndexerError> {
-        let tips = self.look().await?;
+        let mut tips = self.look().await?;
         let idle = self.indexer.settings.sync_interval;
-        match plan(self.writer.checkpoint(), self.start, &tips) {
-            Plan::Wait => {
-                self.publish(Mode::Waiting, 0, 0);
-                Ok(NOBODY_PAUSE.min(idle))
-            }
-            Plan::NotThereYet => Ok(idle),
-            Plan::Extend { source, first, last } => self.extend(source, first, last, stop).await,
-            Plan::CheckTip { source } => {
-                self.check_tip(source).await?;
-                Ok(idle)
-            }
-            Plan::CheckLower { source, height } => {
-                self.check_lower(source, height).await?;
-                Ok(idle)
+        loop {
+            match plan(self.writer.checkpoint(), self.start, &tips) {
+                Plan::Wait => {
+                    self.publish(Mode::Waiting, 0, 0);
+                    return Ok(NOBODY_PAUSE.min(idle));
+                }
+                Plan::NotThereYet => return Ok(idle),
+                Plan::Extend { source, first, last } => {
+                    if let Some(pause) = self.extend(first, last, stop).await? {
+                        return Ok(pause);
+                    }
+                    // A node that boasts of blocks it cannot show must not hide what others have.
+                    tips.retain(|(index, _)| *index != source);
+                }
+                Plan::CheckTip { source } => {
+                    self.check_tip(source).await?;
+                    return Ok(idle);
+                }
+                Plan::CheckLower { source, height } => {
+                    self.check_lower(source, height).await?;
+                    return Ok(idle);
+                }
             }
         }
     }
@@ -89,7 +107,6 @@ impl Session<'_> {
             self.beat.height = best;
             self.beat.seen_at_ms = now_ms;
         }
-        self.beat.progressed_at_ms = now_ms;
         let changed =
             i64::try_from(self.beat.height).ok() != Some(self.writer.checkpoint().node_height);
         let due = self.beat_at.is_none_or(|at| at.elapsed() >= HEARTBEAT_EVERY);
@@ -100,56 +117,62 @@ impl Session<'_> {
         Ok(tips)
     }
 
+    /// The index moved, or was seen to be where it should be.
+    fn progressed(&mut self) {
+        self.beat.progressed_at_ms = (self.indexer.settings.now_ms)();
+    }
+
+    /// Fetches and commits; `None` where no node had the first of these blocks.
     async fn extend(
         &mut self,
-        source: usize,
         first: Height,
         last: Height,
         stop: &CancellationToken,
-    ) -> Result<Duration, IndexerError> {
+    ) -> Result<Option<Duration>, IndexerError> {
         let settings = &self.indexer.settings;
         let behind = last - first + 1;
         let bulk_last = last.saturating_sub(settings.finality_depth + BULK_MARGIN_BLOCKS);
         let wants_bulk = settings.bulk_threshold_blocks.is_some_and(|t| behind >= t);
         if self.writer.checkpoint().bulk || (wants_bulk && self.writer.enter_bulk().await?) {
             if bulk_last > first {
-                self.backfill(first, bulk_last, Mode::Bulk, stop).await?;
-            } else {
-                self.leave_bulk().await?;
+                let moved = self.backfill(first, bulk_last, Mode::Bulk, stop).await?;
+                return Ok(moved.then_some(Duration::ZERO));
             }
-            return Ok(Duration::ZERO);
+            self.leave_bulk().await?;
+            return Ok(Some(Duration::ZERO));
         }
         if behind > settings.batch_blocks {
-            self.backfill(first, last, Mode::Backfill, stop).await?;
-            return Ok(Duration::ZERO);
+            let moved = self.backfill(first, last, Mode::Backfill, stop).await?;
+            return Ok(moved.then_some(Duration::ZERO));
         }
         let (from, blocks) = match self.indexer.sources.blocks(first, last).await {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::debug!(%error, first, last, source, "blocks not fetched");
-                return Ok(NOBODY_PAUSE.min(settings.sync_interval));
+                tracing::debug!(%error, first, last, "blocks not fetched");
+                return Ok(None);
             }
         };
         let rows = encode(&blocks)?;
         if !rows.links_to(&self.writer.checkpoint().hash) {
             self.resolve(from, last).await?;
-            return Ok(NOBODY_PAUSE.min(settings.sync_interval));
+            return Ok(Some(NOBODY_PAUSE.min(settings.sync_interval)));
         }
         self.commit(None, &rows, true).await?;
         self.indexer.sources.set_health(from, SourceHealth::Healthy);
         self.shorter_since.clear();
         self.publish(Mode::Follow, rows.block_count(), 0);
-        Ok(settings.sync_interval)
+        Ok(Some(settings.sync_interval))
     }
 
-    /// Fetches and commits `first..=last`, fetching ahead of the commits.
+    /// Fetches and commits `first..=last`, fetching ahead of the commits; `false` where not even
+    /// the first page came.
     async fn backfill(
         &mut self,
         first: Height,
         last: Height,
         mode: Mode,
         stop: &CancellationToken,
-    ) -> Result<(), IndexerError> {
+    ) -> Result<bool, IndexerError> {
         let batch = self.indexer.settings.batch_blocks.clamp(1, BATCH_BLOCKS_MAX);
         let limits = FetchLimits {
             page_blocks_max: if mode == Mode::Bulk { batch.max(BULK_BATCH_BLOCKS) } else { batch },
@@ -159,6 +182,7 @@ impl Session<'_> {
         let sources = std::sync::Arc::clone(&self.indexer.sources);
         let mut fetcher = Fetcher::new(sources, limits, first, last, |blocks| encode(&blocks));
         let mut looked = Instant::now();
+        let mut moved = false;
         while !stop.is_cancelled() {
             let (source, rows) = match fetcher.next_page().await {
                 Ok(Some((source, rows))) => (source, rows?),
@@ -169,9 +193,10 @@ impl Session<'_> {
                         // A node that boasts of blocks nobody has must not keep us in bulk mode.
                         self.leave_bulk().await?;
                     }
-                    break;
+                    return Ok(moved);
                 }
             };
+            moved = true;
             if !rows.links_to(&self.writer.checkpoint().hash) {
                 let tip = rows.last_height().unwrap_or(last);
                 self.resolve(source, tip).await?;
@@ -186,13 +211,28 @@ impl Session<'_> {
                 looked = Instant::now();
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn leave_bulk(&mut self) -> Result<(), IndexerError> {
         self.publish(Mode::BuildingIndexes, 0, 0);
         tracing::info!("bulk backfill done, building indexes and totals");
-        self.writer.leave_bulk().await?;
+        let store = self.indexer.store.clone();
+        let now_ms = self.indexer.settings.now_ms;
+        let building = async {
+            loop {
+                // Building is progress, too; it may take minutes.
+                if let Err(error) = store.note_progress(now_ms()).await {
+                    tracing::debug!(%error, "progress not noted");
+                }
+                tokio::time::sleep(TIPS_EVERY).await;
+            }
+        };
+        tokio::select! {
+            outcome = self.writer.leave_bulk() => outcome?,
+            () = building => {}
+        }
+        self.progressed();
         self.publish(Mode::Backfill, 0, 0);
         Ok(())
     }
@@ -207,6 +247,7 @@ impl Session<'_> {
             Some(hash) if hash == self.writer.checkpoint().hash => {
                 self.indexer.sources.set_health(index, SourceHealth::Healthy);
                 self.shorter_since.clear();
+                self.progressed();
                 self.publish(Mode::Follow, 0, 0);
                 let now_s = (self.indexer.settings.now_ms)() / 1_000;
                 if self.indexer.store.requeue_provisional(now_s).await? > 0 {
@@ -229,6 +270,7 @@ impl Session<'_> {
         let stored = self.writer.find_hash(height).await?;
         if stored.is_some_and(|s| s.as_bytes() == hash) {
             self.shorter_since.remove(&index);
+            self.progressed();
             self.note(index, Fault::Lagging, format!("tip {height} is behind the index"));
             return Ok(());
         }
@@ -403,6 +445,7 @@ impl Session<'_> {
             now_s: (settings.now_ms)() / 1_000,
         };
         self.writer.commit(&change).await?;
+        self.progressed();
         metrics::histogram!("chert_indexer_batch_seconds").record(started.elapsed().as_secs_f64());
         metrics::counter!("chert_indexer_blocks_total").increment(rows.block_count());
         metrics::counter!("chert_indexer_rows_total").increment(rows.row_count());

@@ -40,14 +40,21 @@ pub struct VerifyReport {
     pub differing_count: u64,
     /// Why the comparison with the node ended early, if it did.
     pub node_error: Option<SourceError>,
-    /// What a repair did.
+    /// A repair was made.
     pub repaired: bool,
+    /// Rules still broken after the repair.
+    pub remaining: Vec<Finding>,
 }
 
 impl VerifyReport {
     /// `true` when nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty() && self.differing_count == 0 && self.node_error.is_none()
+    }
+
+    /// `true` when a repair left nothing wrong.
+    pub fn is_repaired(&self) -> bool {
+        self.repaired && self.remaining.is_empty() && self.node_error.is_none()
     }
 }
 
@@ -77,6 +84,7 @@ pub async fn verify(
     {
         writer.repair_derived().await?;
         report.repaired = true;
+        report.remaining = store.verify(VerifyScope::Derived).await?.1;
     }
     Ok(report)
 }

@@ -5,6 +5,7 @@
 //! (contract §1.3 and §11 row 4), and because blocks are kept as raw text until each record is read
 //! on its own.
 
+mod answers;
 mod chain;
 mod error;
 mod fetcher;

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use silica_models::{Address, Block, BlockHash, Height, parse_height, parse_u64};
+use silica_models::{Address, Block, BlockHash, Height};
 use url::Url;
 
+use crate::answers::{insert_once, parse_balance, parse_block, parse_tip, single_of};
 use crate::chain::{check_block, check_links};
 use crate::{ChainInfo, Fault, RpcClient, SourceError, Tip};
 
@@ -18,6 +19,8 @@ use crate::{ChainInfo, Fault, RpcClient, SourceError, Tip};
 pub const PAGE_BLOCKS_MAX: u64 = 500;
 /// Single-block requests under way at once where a node has no usable pages.
 const SINGLES_AT_ONCE: usize = 8;
+/// A cap once seen is tried again after this many pages: it may have been a passing fault.
+const CAP_FORGOTTEN_AFTER_PAGES: u64 = 256;
 /// Calls in one JSON-RPC batch.
 const BATCH_CALLS_MAX: usize = 100;
 
@@ -78,12 +81,32 @@ pub struct NodeClient {
     singles_only: AtomicBool,
     /// Most blocks this node puts on a page.
     page_cap: AtomicU64,
+    /// Pages read.
+    pages: AtomicU64,
 }
 
 #[derive(Deserialize)]
 struct Page<'a> {
     #[serde(borrow)]
     blocks: Vec<&'a RawValue>,
+}
+
+/// What a page tells of the node's way of paging.
+struct PageFacts {
+    /// It was asked for as one pages from an exclusive `from_height`.
+    exclusive: bool,
+    /// Blocks asked for.
+    limit: u64,
+    /// Blocks returned, wanted or not.
+    returned: u64,
+    /// The block below the lowest wanted one was there.
+    below: bool,
+    /// The block above the highest wanted one was there.
+    above: bool,
+    /// The highest wanted block was there.
+    has_last: bool,
+    /// No wanted block was there.
+    empty: bool,
 }
 
 impl NodeClient {
@@ -95,6 +118,7 @@ impl NodeClient {
             exclusive: AtomicBool::new(false),
             singles_only: AtomicBool::new(false),
             page_cap: AtomicU64::new(PAGE_BLOCKS_MAX),
+            pages: AtomicU64::new(0),
         })
     }
 
@@ -111,24 +135,39 @@ impl NodeClient {
         let raw = self.rpc.call("get_blocks", params).await?;
         let page: Page<'_> = serde_json::from_str(raw.get())
             .map_err(|e| SourceError::new(Fault::Malformed, e.to_string()))?;
-        let returned = page.blocks.len();
+        let returned = page.blocks.len() as u64;
         let mut blocks = BTreeMap::new();
-        let mut below = false;
+        let (mut below, mut above) = (false, false);
         for raw in page.blocks {
             let block = parse_block(raw)?;
             below |= block.height + 1 == first;
+            above |= block.height == last + 1;
             if (first..=last).contains(&block.height) {
                 insert_once(&mut blocks, block)?;
             }
         }
-        if !exclusive && below && !blocks.contains_key(&last) {
-            self.exclusive.store(true, Ordering::Relaxed);
+        let (has_last, empty) = (blocks.contains_key(&last), blocks.is_empty());
+        self.learn(&PageFacts { exclusive, limit, returned, below, above, has_last, empty });
+        Ok(blocks)
+    }
+
+    /// Learns from a page how this node pages. What a faulty answer taught must be unlearned
+    /// again, or a healthy node would be asked wrongly for ever.
+    fn learn(&self, page: &PageFacts) {
+        let shifted = if page.exclusive { page.above } else { page.below && !page.has_last };
+        if shifted {
+            self.exclusive.store(!page.exclusive, Ordering::Relaxed);
+        } else if page.empty {
+            self.exclusive.store(false, Ordering::Relaxed);
+            self.page_cap.store(PAGE_BLOCKS_MAX, Ordering::Relaxed);
         }
         // A short page that ends at the top is a server's own cap, to be asked for from now on.
-        if returned > 0 && (returned as u64) < limit && blocks.contains_key(&last) {
-            self.page_cap.fetch_min(returned as u64, Ordering::Relaxed);
+        if page.returned > 0 && page.returned < page.limit && page.has_last {
+            self.page_cap.fetch_min(page.returned, Ordering::Relaxed);
         }
-        Ok(blocks)
+        if self.pages.fetch_add(1, Ordering::Relaxed).is_multiple_of(CAP_FORGOTTEN_AFTER_PAGES) {
+            self.page_cap.store(PAGE_BLOCKS_MAX, Ordering::Relaxed);
+        }
     }
 
     async fn single(&self, height: Height) -> Result<Block, SourceError> {
@@ -215,74 +254,6 @@ impl NodeClient {
         }
         Ok(results)
     }
-}
-
-/// The block in an answer to `eth_getBlockByNumber`: bare, `{block}` or `{blocks}` (contract §2.3).
-fn single_of(height: Height, raw: &RawValue) -> Result<Block, SourceError> {
-    #[derive(Deserialize)]
-    struct Wrapped<'a> {
-        #[serde(borrow, default)]
-        block: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        blocks: Option<Vec<&'a RawValue>>,
-    }
-    let missing = || SourceError::new(Fault::Missing, format!("block {height} is not there"));
-    let wrapped = serde_json::from_str::<Option<Wrapped<'_>>>(raw.get())
-        .map_err(|_| SourceError::new(Fault::Malformed, "a block must be an object"))?
-        .ok_or_else(missing)?;
-    let inner = match (wrapped.block, wrapped.blocks) {
-        (Some(block), _) => block,
-        (None, Some(blocks)) => blocks.first().copied().ok_or_else(missing)?,
-        (None, None) => raw,
-    };
-    if matches!(inner.get().trim(), "null" | "{}") {
-        return Err(missing());
-    }
-    let block =
-        Block::parse(inner).map_err(|e| SourceError::new(Fault::BadBlocks, e.to_string()))?;
-    if block.height != height {
-        let text = format!("asked for block {height}, got {}", block.height);
-        return Err(SourceError::new(Fault::BadBlocks, text));
-    }
-    Ok(block)
-}
-
-fn parse_block(raw: &RawValue) -> Result<Block, SourceError> {
-    let block = Block::parse(raw).map_err(|e| SourceError::new(Fault::BadBlocks, e.to_string()))?;
-    check_block(&block)?;
-    Ok(block)
-}
-
-/// A block may come twice, but not in two versions.
-fn insert_once(blocks: &mut BTreeMap<Height, Block>, block: Block) -> Result<(), SourceError> {
-    let height = block.height;
-    let before = blocks.get(&height).map(|b| b.hash.clone());
-    if before.is_some_and(|hash| hash != block.hash) {
-        let text = format!("two different blocks {height} in one answer");
-        return Err(SourceError::new(Fault::BadBlocks, text));
-    }
-    blocks.insert(height, block);
-    Ok(())
-}
-
-/// A height in every form of contract §11 row 7.
-fn parse_tip(raw: &RawValue) -> Result<Tip, SourceError> {
-    let value: Value = serde_json::from_str(raw.get())
-        .map_err(|e| SourceError::new(Fault::Malformed, e.to_string()))?;
-    let inner = ["block_number", "height"].iter().find_map(|k| value.get(*k)).unwrap_or(&value);
-    parse_height(inner)
-        .map(|height| Tip { height })
-        .map_err(|e| SourceError::new(Fault::Malformed, e.to_string()))
-}
-
-fn parse_balance(raw: &RawValue) -> Result<(u64, u64), SourceError> {
-    let value: Value = serde_json::from_str(raw.get())
-        .map_err(|e| SourceError::new(Fault::Malformed, e.to_string()))?;
-    let number = |key: &'static str| {
-        parse_u64(key, value.get(key).unwrap_or(&Value::Null))
-            .map_err(|e| SourceError::new(Fault::Malformed, e.to_string()))
-    };
-    Ok((number("balance")?, number("nonce").unwrap_or(0)))
 }
 
 #[async_trait]

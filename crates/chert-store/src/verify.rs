@@ -1,10 +1,10 @@
 //! `chert verify`, the store's half: structure, and derived tables against their definition.
 
-use silica_models::{Block, Height};
+use silica_models::Block;
 use sqlx::{Connection, PgConnection};
 
 use crate::derived::{differing_rows, rebuild_all};
-use crate::entities::{ApplyContext, Entity, UnwindContext};
+use crate::entities::{ApplyContext, Entity};
 use crate::entities::{block::BlockRows, quarantine::QuarantineRows, transaction::TransactionRows};
 use crate::{Checkpoint, Store, StoreError, Writer};
 
@@ -162,24 +162,6 @@ impl Writer {
         sqlx::query(
             "UPDATE checkpoints c SET hash = b.hash, tip_time_ms = b.timestamp_ms FROM blocks b
              WHERE c.pipeline = 'chain' AND b.height = c.height",
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        self.reload().await
-    }
-
-    /// Removes everything above `height`, for a repair that lets the indexer fetch it again.
-    pub async fn truncate_above(&mut self, height: Height, now_s: i64) -> Result<(), StoreError> {
-        let context = UnwindContext { ancestor: height, now_s };
-        let mut tx = self.session().begin().await?;
-        TransactionRows::unwind(&mut tx, &context).await?;
-        QuarantineRows::unwind(&mut tx, &context).await?;
-        BlockRows::unwind(&mut tx, &context).await?;
-        sqlx::query!(
-            "UPDATE checkpoints c SET height = b.height, hash = b.hash, tip_time_ms = b.timestamp_ms
-             FROM blocks b WHERE c.pipeline = 'chain' AND b.height = $1",
-            context.ancestor_i64()
         )
         .execute(&mut *tx)
         .await?;

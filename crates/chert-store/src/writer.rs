@@ -11,7 +11,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::checkpoint::{Checkpoint, load_checkpoint};
 use crate::entities::{ApplyContext, EntityRows, UnwindContext, unwind_all};
-use crate::{PoolSettings, StoreError, TIP_CHANNEL};
+use crate::{PoolSettings, Store, StoreError, TIP_CHANNEL};
 
 /// Advisory lock of the chain writer (any fixed number).
 const WRITER_LOCK: i64 = 0x6368_6572_7402;
@@ -289,6 +289,19 @@ impl Writer {
         .execute(&mut self.db);
         in_time(STATEMENT_TIMEOUT, async { Ok(beat.await?) }).await?;
         self.checkpoint.node_height = height;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Notes that the indexer is at work while its own session is busy; Unix milliseconds.
+    pub async fn note_progress(&self, now_ms: i64) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE checkpoints SET progressed_at_ms = $1 WHERE pipeline = 'chain'",
+            now_ms
+        )
+        .execute(self.pool())
+        .await?;
         Ok(())
     }
 }

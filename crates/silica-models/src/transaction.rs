@@ -49,7 +49,7 @@ pub struct Transaction {
     pub stealth_outputs: Vec<StealthOutput>,
     /// Every other field as JSON text, keys sorted; absent where there is none.
     pub payload: Option<String>,
-    /// The node's own text, kept only where U+0000 had to be removed from it.
+    /// The payload as it came, kept only where U+0000 had to be removed from it.
     pub raw: Option<String>,
 }
 
@@ -82,13 +82,20 @@ impl Transaction {
         let mut value: Value =
             serde_json::from_str(raw.get()).map_err(|e| TransactionError::Json(e.to_string()))?;
         // NUL can only come from this escape (any case), so most records skip the walk.
-        let changed = raw.get().contains("\\u0000") && strip_nul(&mut value);
+        let original = raw.get().contains("\\u0000").then(|| value.clone());
+        let changed = original.is_some() && strip_nul(&mut value);
         let Value::Object(mut map) = value else {
             return Err(TransactionError::NotAnObject);
         };
         let mut tx = Self::from_map(index, &mut map)?;
+        if let (true, Some(Value::Object(mut original))) = (changed, original) {
+            // Of the original only what the payload is made of: a memo must not come in this way.
+            take_stealth(&mut original);
+            original.retain(|key, _| map.contains_key(&key.replace('\0', "")));
+            let differs = original != map;
+            tx.raw = differs.then(|| Value::Object(original).to_string());
+        }
         tx.payload = (!map.is_empty()).then(|| Value::Object(map).to_string());
-        tx.raw = changed.then(|| raw.get().to_owned());
         Ok(tx)
     }
 
@@ -210,9 +217,10 @@ fn take_outputs(map: &mut Map<String, Value>) -> Result<Vec<Output>, FormatError
     Ok(outputs)
 }
 
-/// Stealth outputs that do not follow §3.5 stay in the payload rather than block the transfer.
+/// Stealth outputs that do not follow §3.5 stay in the payload, without their memos, rather than
+/// block the transfer.
 fn take_stealth(map: &mut Map<String, Value>) -> Vec<StealthOutput> {
-    let Some(Value::Array(items)) = map.get("stealth_outputs") else {
+    let Some(Value::Array(items)) = map.get_mut("stealth_outputs") else {
         return Vec::new();
     };
     let parsed: Result<Vec<_>, _> = items.iter().map(StealthOutput::parse).collect();
@@ -222,6 +230,9 @@ fn take_stealth(map: &mut Map<String, Value>) -> Vec<StealthOutput> {
     if outputs.len() == items.len() && distinct {
         map.remove("stealth_outputs");
         return outputs;
+    }
+    for item in items.iter_mut().filter_map(Value::as_object_mut) {
+        item.retain(|key, _| !key.starts_with("memo"));
     }
     Vec::new()
 }
@@ -264,11 +275,35 @@ mod tests {
     }
 
     #[test]
+    fn memos_of_stealth_outputs_are_never_kept() {
+        let tx = parse(
+            r#"{"tx_id":"x","stealth_outputs":[{"index":0,"memo_plaintext":"secret",
+                "memo_encrypted":{"ciphertext":[1]}}]}"#,
+        )
+        .expect("valid");
+        assert_eq!(tx.payload.as_deref(), Some(r#"{"stealth_outputs":[{"index":0}]}"#));
+    }
+
+    #[test]
     fn nul_is_stripped_and_the_original_kept() {
         let text = "{\"tx_id\":\"x\",\"memo\":\"a\\u0000b\"}";
         let tx = parse(text).expect("valid");
         assert_eq!(tx.payload.as_deref(), Some(r#"{"memo":"ab"}"#));
-        assert_eq!(tx.raw.as_deref(), Some(text));
+        assert_eq!(tx.raw.as_deref(), Some("{\"memo\":\"a\\u0000b\"}"));
+    }
+
+    #[test]
+    fn nul_does_not_carry_secrets_into_the_original() {
+        let secret = r#"[{"index":0,"memo_plaintext":"secret\u0000"}]"#;
+        let text = format!(r#"{{"tx_id":"x","memo":"a\u0000b","stealth_outputs":{secret}}}"#);
+        let tx = parse(&text).expect("valid");
+        assert_eq!(
+            tx.raw.as_deref(),
+            Some(r#"{"memo":"a\u0000b","stealth_outputs":[{"index":0}]}"#)
+        );
+        let text = r#"{"tx_id":"x","sender":"a\u0000b","note":1}"#;
+        let tx = parse(text).expect("valid");
+        assert_eq!((tx.payload.as_deref(), tx.raw), (Some(r#"{"note":1}"#), None));
     }
 
     #[test]

@@ -21,7 +21,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tracing::Instrument;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::answer::{INDEXED_HEIGHT, NO_STORE};
 use crate::error::{Kind, Problem};
@@ -46,10 +48,15 @@ pub(crate) async fn edge(State(api): State<ApiState>, request: Request, next: Ne
     let span = tracing::info_span!(
         "request",
         request_id = context.request_id.to_str().unwrap_or_default(),
-        trace_id = context.trace_id.as_deref(),
+        trace_id = context.caller.as_ref().map(|c| tracing::field::display(c.trace_id())),
         method = context.method.as_str(),
         route = context.route(),
     );
+    if let Some(caller) = &context.caller {
+        // Refused only where no trace is exported, and then nobody misses it.
+        let _ =
+            span.set_parent(opentelemetry::Context::new().with_remote_span_context(caller.clone()));
+    }
     let mut response = handle(&api, &context, request, next).instrument(span.clone()).await;
     span.in_scope(|| finish(&api, &context, &mut response));
     let route = context.route.as_ref().map(MatchedPath::as_str);
@@ -60,7 +67,7 @@ pub(crate) async fn edge(State(api): State<ApiState>, request: Request, next: Ne
 /// What is remembered of a request until its answer is finished.
 struct Context {
     request_id: HeaderValue,
-    trace_id: Option<String>,
+    caller: Option<SpanContext>,
     route: Option<MatchedPath>,
     method: Method,
     path: String,
@@ -70,7 +77,7 @@ impl Context {
     fn of(request: &Request) -> Self {
         Self {
             request_id: request_id::of(request.headers()),
-            trace_id: request_id::trace_id(request.headers()),
+            caller: request_id::caller(request.headers()),
             route: request.extensions().get::<MatchedPath>().cloned(),
             method: request.method().clone(),
             path: request.uri().path().to_owned(),

@@ -1,13 +1,13 @@
-//! Correlation: `x-request-id` and the trace id of `traceparent`.
+//! Correlation: `x-request-id` and the caller's span of `traceparent`.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
 /// The header's name.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Longest id accepted from a client, in characters.
 const CHARS_MAX: usize = 64;
-const TRACE_ID_DIGITS: usize = 32;
 
 /// The client's id where it is 1 to 64 visible ASCII characters, else a new UUIDv7.
 pub fn of(headers: &HeaderMap) -> HeaderValue {
@@ -22,10 +22,35 @@ pub fn of(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// The trace id of a W3C `traceparent` (`version-traceid-parentid-flags`).
-pub fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(&TRACEPARENT)?.to_str().ok()?;
-    let id = text.split('-').nth(1)?;
-    let valid = id.len() == TRACE_ID_DIGITS && id.bytes().all(|b| b.is_ascii_hexdigit());
-    valid.then(|| id.to_owned())
+/// The caller's span of a W3C `traceparent` (`version-traceid-parentid-flags`).
+pub fn caller(headers: &HeaderMap) -> Option<SpanContext> {
+    let mut fields = headers.get(&TRACEPARENT)?.to_str().ok()?.split('-').skip(1);
+    let trace = TraceId::from_hex(fields.next()?).ok()?;
+    let span = SpanId::from_hex(fields.next()?).ok()?;
+    let flags = u8::from_str_radix(fields.next()?, 16).ok()?;
+    let caller = SpanContext::new(trace, span, TraceFlags::new(flags), true, TraceState::default());
+    caller.is_valid().then_some(caller)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceparent_names_the_callers_span() {
+        let of = |text: &'static str| {
+            let headers = HeaderMap::from_iter([(TRACEPARENT, HeaderValue::from_static(text))]);
+            caller(&headers).map(|c| (c.trace_id().to_string(), c.span_id().to_string()))
+        };
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let expected = Some((trace.to_owned(), "00f067aa0ba902b7".to_owned()));
+        assert_eq!(of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), expected);
+        for bad in [
+            "",
+            "00-xyz-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(of(bad), None);
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::params::Call;
 use crate::state::ApiState;
 
 /// Shortest search text, in characters.
-const QUERY_CHARS_MIN: usize = 2;
+const QUERY_CHARS_MIN: usize = 1;
 /// Longest search text, in characters.
 const QUERY_CHARS_MAX: usize = 128;
 
@@ -83,7 +83,7 @@ pub struct SearchList<'a> {
 /// By height, block hash, transaction id or address, in any spelling.
 #[utoipa::path(
     get, path = "/v1/explorer/search", tag = "explorer",
-    params(("q" = String, Query, description = "What to look for", min_length = 2,
+    params(("q" = String, Query, description = "What to look for", min_length = 1,
             max_length = 128, example = "18427")),
     responses((status = 200, description = "What was found", body = SearchList))
 )]
@@ -91,7 +91,7 @@ pub async fn search(State(api): State<ApiState>, call: Call) -> Result<Response,
     let params = call.params(&["q"])?;
     let text = params.get("q").unwrap_or_default().trim();
     if !(QUERY_CHARS_MIN..=QUERY_CHARS_MAX).contains(&text.chars().count()) {
-        return Err(Problem::invalid("q must be 2 to 128 characters"));
+        return Err(Problem::invalid("q must be 1 to 128 characters"));
     }
     let terms = terms_of(text)?;
     cache::serve(&api, &call, Scope::Tip, load_search(&api, terms)).await

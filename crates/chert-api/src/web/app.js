@@ -290,8 +290,7 @@ async function refresh() {
 document.getElementById('search').addEventListener('submit', (event) => {
   event.preventDefault();
   const text = document.getElementById('query').value.trim();
-  if (text.length >= 2) location.hash = `/search/${encodeURIComponent(text)}`;
-  else if (text) location.hash = `/block/${encodeURIComponent(text)}`;
+  if (text) location.hash = `/search/${encodeURIComponent(text)}`;
 });
 window.addEventListener('hashchange', route);
 await refreshStatus();

@@ -173,6 +173,7 @@ async fn start_database(
     .await?;
     postgres.ensure_database(DATABASE).await?;
     config.database.url = postgres.url(DATABASE);
+    config.database.direct_url.clear();
     Ok(Some(postgres))
 }
 

@@ -40,7 +40,7 @@ impl Store {
                      kind = EXCLUDED.kind, state = EXCLUDED.state, height = EXCLUDED.height,
                      faults = CASE WHEN EXCLUDED.kind = 'oracle' AND EXCLUDED.last_error IS NOT NULL
                                    THEN sources.faults + 1
-                                   ELSE GREATEST(sources.faults, EXCLUDED.faults) END,
+                                   ELSE EXCLUDED.faults END,
                      last_ok_at = COALESCE(EXCLUDED.last_ok_at, sources.last_ok_at),
                      last_error_at = COALESCE(EXCLUDED.last_error_at, sources.last_error_at),
                      last_error = COALESCE(EXCLUDED.last_error, sources.last_error)",
