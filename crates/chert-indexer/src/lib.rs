@@ -4,6 +4,7 @@
 //! business, and it knows entities only through the batch that the store encodes.
 
 mod balances;
+mod conflict;
 mod error;
 mod maintenance;
 mod plan;

@@ -9,7 +9,6 @@ use silica_models::{Block, Height};
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Plan, plan};
-use crate::reorg::{Branch, Facts, Verdict, Walk, decide, walk_back};
 use crate::settings::{BATCH_BLOCKS_MAX, BATCH_TRANSACTIONS, BULK_BATCH_BLOCKS, PAGES_AT_ONCE_MAX};
 use crate::{Indexer, IndexerError, Mode};
 
@@ -23,13 +22,13 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 const BULK_MARGIN_BLOCKS: u64 = 20;
 
 pub(crate) struct Session<'a> {
-    indexer: &'a Indexer,
-    writer: Writer,
+    pub(crate) indexer: &'a Indexer,
+    pub(crate) writer: Writer,
     start: Height,
     beat_at: Option<Instant>,
     beat: NodeView,
     /// Since when a source has been proving a branch shorter than ours.
-    shorter_since: HashMap<usize, Instant>,
+    pub(crate) shorter_since: HashMap<usize, Instant>,
 }
 
 /// Opens the writer and works until stopped; an error closes the session.
@@ -214,7 +213,7 @@ impl Session<'_> {
         Ok(true)
     }
 
-    async fn leave_bulk(&mut self) -> Result<(), IndexerError> {
+    pub(crate) async fn leave_bulk(&mut self) -> Result<(), IndexerError> {
         self.publish(Mode::BuildingIndexes, 0, 0);
         tracing::info!("bulk backfill done, building indexes and totals");
         let store = self.indexer.store.clone();
@@ -277,113 +276,6 @@ impl Session<'_> {
         self.resolve(index, height).await
     }
 
-    /// A node serves another block where we have one: prove its branch, then decide.
-    async fn resolve(&mut self, index: usize, tip: Height) -> Result<(), IndexerError> {
-        if self.writer.checkpoint().bulk {
-            return self.leave_bulk().await;
-        }
-        let Some(source) = self.indexer.sources.source(index).cloned() else { return Ok(()) };
-        let Some(stored_tip) = self.writer.checkpoint().tip() else { return Ok(()) };
-        let top = stored_tip.max(tip.min(stored_tip + self.indexer.settings.batch_blocks));
-        let allow_deep = self.indexer.settings.allow_deep_reorg;
-        match walk_back(&mut self.writer, &source, tip, top, allow_deep).await? {
-            Err(error) => self.indexer.sources.note_fault(index, &error),
-            Ok(Walk::SameChain) => {
-                self.note(index, Fault::BadBlocks, "its answers contradict each other".into());
-            }
-            Ok(Walk::NoAncestor { down_to }) => self.no_ancestor(index, down_to).await?,
-            Ok(Walk::Proven(branch)) => self.proven(index, branch).await?,
-        }
-        Ok(())
-    }
-
-    async fn proven(&mut self, index: usize, branch: Branch) -> Result<(), IndexerError> {
-        let checkpoint = self.writer.checkpoint().clone();
-        let stored_tip = checkpoint.tip().unwrap_or(0);
-        let since = *self.shorter_since.entry(index).or_insert_with(Instant::now);
-        let facts = Facts {
-            stored_tip,
-            finalized: u64::try_from(checkpoint.finalized_height).ok(),
-            ancestor: branch.ancestor,
-            branch_tip: branch.tip,
-            vouched_tip: self.vouched_tip(index, stored_tip, &checkpoint.hash).await,
-            shorter_for: since.elapsed(),
-            patience: self.indexer.settings.shorter_branch_patience,
-            allow_deep: self.indexer.settings.allow_deep_reorg,
-        };
-        match decide(&facts) {
-            Verdict::Follow => self.follow_branch(&branch, stored_tip).await,
-            Verdict::Disagreement => {
-                let text = format!("branch from block {} that no other node has", branch.ancestor);
-                self.note(index, Fault::Disagreeing, text);
-                Ok(())
-            }
-            Verdict::Shorter => {
-                let text = format!("a branch from block {} that is shorter", branch.ancestor);
-                self.note(index, Fault::Lagging, text);
-                Ok(())
-            }
-            Verdict::TooDeep => {
-                self.refuse_deep(index, branch.ancestor);
-                Ok(())
-            }
-        }
-    }
-
-    async fn follow_branch(
-        &mut self,
-        branch: &Branch,
-        stored_tip: Height,
-    ) -> Result<(), IndexerError> {
-        let rows = encode(&branch.blocks)?;
-        let depth = stored_tip - branch.ancestor;
-        self.commit(Some(branch.ancestor), &rows, true).await?;
-        metrics::counter!("chert_indexer_reorgs_total").increment(1);
-        metrics::histogram!("chert_indexer_reorg_depth_blocks").record(depth as f64);
-        tracing::info!(
-            depth,
-            ancestor = branch.ancestor,
-            tip = branch.tip,
-            "reorganisation followed"
-        );
-        self.shorter_since.clear();
-        self.publish(Mode::Follow, rows.block_count(), 1);
-        Ok(())
-    }
-
-    /// Best tip among the other nodes that still serve our tip.
-    async fn vouched_tip(&self, except: usize, height: Height, hash: &[u8]) -> Option<Height> {
-        let mut best = None;
-        for (index, view) in self.indexer.sources.views().iter().enumerate() {
-            let eligible = index != except && view.height.is_some_and(|h| h >= height);
-            if eligible && self.hash_at(index, height).await.is_some_and(|h| h == hash) {
-                best = best.max(view.height);
-            }
-        }
-        best
-    }
-
-    /// No common block within the allowed depth: too deep, or not our chain at all.
-    async fn no_ancestor(&mut self, index: usize, down_to: Height) -> Result<(), IndexerError> {
-        self.check_source_origin(index).await?;
-        if self.indexer.sources.usable().contains(&index) {
-            self.refuse_deep(index, down_to);
-        }
-        Ok(())
-    }
-
-    fn refuse_deep(&self, index: usize, ancestor: Height) {
-        metrics::counter!("chert_indexer_deep_reorgs_refused_total").increment(1);
-        let finalized = self.writer.checkpoint().finalized_height;
-        tracing::error!(
-            ancestor,
-            finalized,
-            "a node serves a branch that leaves the chain below the finalized block; if that is \
-             right, set indexer.allow_deep_reorg = true and restart the indexer"
-        );
-        self.note(index, Fault::Disagreeing, format!("branch from {ancestor}, below finalized"));
-    }
-
     /// All nodes must serve the chain that is stored.
     async fn check_origin(&mut self) -> Result<(), IndexerError> {
         for index in self.indexer.sources.usable() {
@@ -392,7 +284,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn check_source_origin(&mut self, index: usize) -> Result<(), IndexerError> {
+    pub(crate) async fn check_source_origin(&mut self, index: usize) -> Result<(), IndexerError> {
         let (start, Some(stored)) = self.writer.origin().await? else { return Ok(()) };
         let Some(hash) = self.hash_at(index, start).await else { return Ok(()) };
         if hash == stored.as_bytes() {
@@ -415,7 +307,7 @@ impl Session<'_> {
         }
     }
 
-    async fn hash_at(&self, index: usize, height: Height) -> Option<Vec<u8>> {
+    pub(crate) async fn hash_at(&self, index: usize, height: Height) -> Option<Vec<u8>> {
         match self.indexer.sources.source(index)?.hash_at(height).await {
             Ok(hash) => Some(hash.as_bytes().to_vec()),
             Err(error) => {
@@ -425,11 +317,11 @@ impl Session<'_> {
         }
     }
 
-    fn note(&self, index: usize, fault: Fault, detail: String) {
+    pub(crate) fn note(&self, index: usize, fault: Fault, detail: String) {
         self.indexer.sources.note_fault(index, &SourceError::new(fault, detail));
     }
 
-    async fn commit(
+    pub(crate) async fn commit(
         &mut self,
         unwind_to: Option<Height>,
         rows: &BatchRows,
@@ -455,7 +347,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn publish(&self, mode: Mode, blocks: u64, reorgs: u64) {
+    pub(crate) fn publish(&self, mode: Mode, blocks: u64, reorgs: u64) {
         let checkpoint = self.writer.checkpoint();
         self.indexer.progress.send_modify(|progress| {
             progress.mode = mode;
@@ -467,7 +359,7 @@ impl Session<'_> {
     }
 }
 
-fn encode(blocks: &[Block]) -> Result<BatchRows, StoreError> {
+pub(crate) fn encode(blocks: &[Block]) -> Result<BatchRows, StoreError> {
     let mut rows = BatchRows::default();
     for block in blocks {
         rows.add(block)?;

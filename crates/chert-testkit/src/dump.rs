@@ -48,6 +48,13 @@ pub async fn events(url: &str) -> anyhow::Result<Vec<(String, i64, String)>> {
     Ok(rows)
 }
 
+/// Balances that are still to be read, or read again.
+pub async fn open_balances(url: &str) -> anyhow::Result<i64> {
+    let open = "SELECT (SELECT count(*) FROM balance_queue)
+                       + (SELECT count(*) FROM balances WHERE provisional)";
+    count(url, open).await
+}
+
 /// Rows of a table.
 pub async fn count(url: &str, sql: &'static str) -> anyhow::Result<i64> {
     let pool = PgPool::connect(url).await?;
