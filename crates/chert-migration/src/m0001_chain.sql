@@ -67,7 +67,7 @@ CREATE TABLE transactions (
     transaction_type TEXT NOT NULL,
     output_count     INTEGER NOT NULL,
     payload          JSONB,                     -- every other field of the node's record
-    raw              BYTEA                      -- the node's text where NUL had to be stripped
+    raw              BYTEA                      -- the payload's exact text where NUL had to be stripped
 );
 CREATE INDEX transactions_tx_key ON transactions (tx_key);
 

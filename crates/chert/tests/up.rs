@@ -18,6 +18,8 @@ fn up(data_dir: &Path) -> Running {
     let args = ["up", "--data-dir", data_dir, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"];
     let mut command = chert(&args);
     command.args(["--devnet-history", "50", "--devnet-block-time-ms", "200"]);
+    // These tests ask more often than a client may.
+    command.env("CHERT_API__RATE_LIMITING__ANONYMOUS_RPM", "0");
     Running::start_until(command, "Stop with Ctrl-C")
 }
 

@@ -1,8 +1,11 @@
 //! Whole-system test support: an indexer that can be killed, and waiting without sleeping blindly.
 #![expect(clippy::expect_used, reason = "test support: a failure is the test's failure")]
 
+pub mod api;
+pub mod ground_truth;
 pub mod reader;
 pub mod simulation;
+pub mod stage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,12 +100,29 @@ pub async fn wait_for_tip(store: &Store, tip: (u64, String)) -> anyhow::Result<(
     }
 }
 
+/// Waits until `condition` holds; fails with its last error, or with `what` was waited for.
+pub async fn wait_until(
+    what: &str,
+    mut condition: impl AsyncFnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let started = std::time::Instant::now();
+    loop {
+        let outcome = condition().await;
+        if matches!(outcome, Ok(true)) {
+            return Ok(());
+        }
+        if started.elapsed() >= WAIT_MAX {
+            outcome?;
+            anyhow::bail!("waited in vain until {what}");
+        }
+        tokio::time::sleep(WAIT_STEP).await;
+    }
+}
+
 /// Waits until no balance has to be read any more.
 pub async fn wait_for_balances(url: &str) -> anyhow::Result<()> {
     let started = std::time::Instant::now();
-    let open = "SELECT (SELECT count(*) FROM balance_queue)
-                       + (SELECT count(*) FROM balances WHERE provisional)";
-    while chert_testkit::dump::count(url, open).await? > 0 {
+    while chert_testkit::dump::open_balances(url).await? > 0 {
         anyhow::ensure!(started.elapsed() < WAIT_MAX, "balances are still to be read");
         tokio::time::sleep(WAIT_STEP).await;
     }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 const PAUSE: Duration = Duration::from_millis(15);
 
 /// The process's recorder; simulations share one.
-fn recorder() -> metrics_exporter_prometheus::PrometheusHandle {
+pub(crate) fn recorder() -> metrics_exporter_prometheus::PrometheusHandle {
     static HANDLE: OnceLock<metrics_exporter_prometheus::PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| chert_api::metrics::install().expect("installed once")).clone()
 }

@@ -11,6 +11,7 @@ use chert_testkit::{TestDatabase, dump};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::ground_truth::equals_clean_run;
 use crate::reader::Reader;
 use crate::{RunningIndexer, fast_settings, wait_for_balances, wait_for_tip};
 
@@ -220,25 +221,7 @@ impl World {
     }
 
     async fn check(mut self) -> anyhow::Result<Coverage> {
-        let clean = TestDatabase::create().await;
-        let server = Server::start(self.chain.clone(), ServerConfig::default()).await?;
-        let settings = IndexerSettings { bulk_threshold_blocks: None, ..fast_settings() };
-        let indexer = RunningIndexer::start(&clean.url, &[server.url()], settings);
-        let store = Store::connect_lazy(&PoolSettings::new(&clean.url))?;
-        wait_for_tip(&store, self.chain.tip()).await?;
-        indexer.stop().await?;
-        let (lived, fresh) = (dump::dump(&self.database.url).await?, dump::dump(&clean.url).await?);
-        for ((table, lived), (_, fresh)) in lived.iter().zip(&fresh) {
-            for (a, b) in lived.iter().zip(fresh) {
-                ensure!(a == b, "{table} differs:\n lived {a}\n clean {b}");
-            }
-            ensure!(
-                lived.len() == fresh.len(),
-                "{table}: {} rows, clean {}",
-                lived.len(),
-                fresh.len()
-            );
-        }
+        equals_clean_run(&self.database.url, &self.chain).await?;
         self.check_against_node().await?;
         self.coverage.retracted = check_events(&self.database.url, &self.chain).await?;
         self.coverage.faults = self.servers.iter().map(|s| s.faults().injected()).sum();
@@ -247,7 +230,6 @@ impl World {
         ensure!(findings.is_empty(), "verify found {findings:?}");
         drop(store);
         self.database.close().await?;
-        clean.close().await?;
         Ok(self.coverage)
     }
 
