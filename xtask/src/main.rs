@@ -1,5 +1,6 @@
 //! Developer tasks: `cargo run -p xtask -- <task>`, mostly called through `./chert`.
 
+mod bench;
 mod openapi;
 mod sqlx;
 mod test;
@@ -22,6 +23,8 @@ struct Arguments {
 enum Task {
     /// Run the tests with nextest on a PostgreSQL started for them
     Test(test::Arguments),
+    /// Measure against anchors in the same run
+    Bench(bench::Arguments),
     /// Check rules of this code base that no compiler knows
     Tidy,
     /// Write openapi.json, or check that it is current
@@ -34,6 +37,7 @@ enum Task {
 async fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
         Task::Test(arguments) => test::run(arguments).await,
+        Task::Bench(arguments) => bench::run(arguments).await,
         Task::Tidy => tidy::run(),
         Task::Openapi(arguments) => openapi::run(&arguments),
         Task::Sqlx => sqlx::run().await,

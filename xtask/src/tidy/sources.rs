@@ -18,11 +18,12 @@ const MARKS: [&str; 5] = [
 ];
 
 /// The crates that may speak SQL.
-const SQL_CRATES: [&str; 4] = [
+const SQL_CRATES: [&str; 5] = [
     "crates/chert-store/",
     "crates/chert-migration/",
     "crates/chert-testkit/",
     "crates/chert-postgres/",
+    "crates/chert-bench/",
 ];
 
 /// No file in a crate's `src` is too long to read in one sitting.
