@@ -58,8 +58,8 @@ pub(super) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         "enter_bulk, commits of 500 blocks, leave_bulk (indexes, totals, VACUUM ANALYZE) \
                 against COPY of the same rows in the same batches, CREATE INDEX of the same three \
                 indexes with the same memory, and COPY of the finished address totals; both with \
-                synchronous_commit off, as bulk mode has it; the anchor over a Unix socket; decoding and encoding outside; ours {:.1} s, \
-                {:.1} s of it commits, the anchor {:.1} s",
+                synchronous_commit off, as bulk mode has it; the anchor over a Unix socket; decoding \
+                and encoding outside; ours {:.1} s, {:.1} s of it commits, the anchor {:.1} s",
         second(|split| split.1),
         second(|split| split.0),
         second(|split| split.2)

@@ -52,7 +52,8 @@ pub(super) async fn run(bench: &mut Bench, store: &LiveStore) -> anyhow::Result<
     let note = "commits of 100 blocks x 10 tx by Writer::commit (all tables, totals, counters, \
                 balance queue, events, checkpoint) against binary COPY of the same base rows, in \
                 index order, and of new addresses into the same indexed tables, one durable \
-                transaction per batch, over a Unix socket (the store connects by TCP); decoding and encoding outside; rows compared afterwards";
+                transaction per batch, over a Unix socket (the store connects by TCP); decoding and \
+                encoding outside; rows compared afterwards";
     bench.add(Outcome::new(
         "ingest.live",
         "tx/s",
