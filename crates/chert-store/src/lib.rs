@@ -13,6 +13,7 @@ mod listen;
 mod migrate;
 mod pool;
 pub mod read;
+mod relay;
 mod verify;
 pub mod writer;
 

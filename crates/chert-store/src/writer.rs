@@ -11,6 +11,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::checkpoint::{Checkpoint, load_checkpoint};
 use crate::entities::{ApplyContext, EntityRows, UnwindContext, unwind_all};
+use crate::relay::Relay;
 use crate::{PoolSettings, Store, StoreError, TIP_CHANNEL};
 
 /// Advisory lock of the chain writer (any fixed number).
@@ -123,6 +124,20 @@ pub struct Writer {
     db: PgConnection,
     checkpoint: Checkpoint,
     finality_depth: i64,
+    /// Carries the session; dropped with it.
+    _relay: Option<Relay>,
+}
+
+/// A session of its own, through a [`Relay`] where the server is reached by TCP.
+async fn connect(settings: &PoolSettings) -> Result<(PgConnection, Option<Relay>), StoreError> {
+    let options = settings.connect_options()?;
+    if options.get_socket().is_some() || options.get_host().starts_with('/') {
+        return Ok((PgConnection::connect_with(&options).await?, None));
+    }
+    let relay =
+        Relay::open(options.get_host(), options.get_port()).await.map_err(sqlx::Error::Io)?;
+    let options = options.socket(relay.directory());
+    Ok((PgConnection::connect_with(&options).await?, Some(relay)))
 }
 
 impl Writer {
@@ -137,7 +152,7 @@ impl Writer {
         settings: &PoolSettings,
         finality_depth: u64,
     ) -> Result<Self, StoreError> {
-        let mut db = PgConnection::connect_with(&settings.connect_options()?).await?;
+        let (mut db, relay) = connect(settings).await?;
         let locked =
             sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "ok!""#, WRITER_LOCK)
                 .fetch_one(&mut db)
@@ -150,7 +165,7 @@ impl Writer {
             .execute(&mut db)
             .await?;
         let checkpoint = load_checkpoint(&mut db).await?;
-        Ok(Self { db, checkpoint, finality_depth })
+        Ok(Self { db, checkpoint, finality_depth, _relay: relay })
     }
 
     /// The checkpoint after the last commit.
