@@ -9,7 +9,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chert_devnet::{Chain, ChainConfig, Profile, Server, ServerConfig};
+use chert_devnet::{Chain, ChainConfig, Fault, FaultPlan, Profile, Server, ServerConfig};
 use chert_indexer::IndexerSettings;
 use chert_sources::{NodeClient, NodeOptions, NodeSource, SourceSet};
 use chert_store::{PoolSettings, Store};
@@ -21,7 +21,10 @@ use tokio::sync::Mutex;
 
 /// Databases one after another, by history and bulk threshold: kills meet the bulk backfill, the
 /// ordinary one, and the tip, where the chain reorganises.
-const LIVES: [(u64, &str); 5] = [(600, "60"), (600, "0"), (20, "0"), (600, "60"), (20, "0")];
+const LIVES: [(u64, &str); 5] = [(1500, "60"), (600, "0"), (20, "0"), (1500, "60"), (20, "0")];
+/// Delay of a page while indexers of a bulk backfill are killed, so that it lasts longer than they
+/// live, however fast the machine is.
+const BULK_PAGE_DELAY_MS: u64 = 150;
 const KILLS: u64 = 10;
 /// Latest moment of a kill after the start of the process.
 const LIFE_MS_MAX: u64 = 400;
@@ -87,6 +90,14 @@ async fn killed_at_any_moment_the_store_is_whole() {
             ..ChainConfig::default()
         });
         let node = Server::start(chain.clone(), ServerConfig::default()).await.unwrap();
+        if threshold != "0" {
+            node.faults().set(FaultPlan {
+                probability: 1.0,
+                kinds: vec![Fault::Latency { ms: BULK_PAGE_DELAY_MS }],
+                methods: Some(vec!["get_blocks".to_owned()]),
+                ..FaultPlan::default()
+            });
+        }
         let database = TestDatabase::create().await;
         let store = Store::connect_lazy(&PoolSettings::new(&database.url)).unwrap();
         let batch = if rng.random_bool(0.5) { "7" } else { "100" };
@@ -111,6 +122,7 @@ async fn killed_at_any_moment_the_store_is_whole() {
             in_bulk += u64::from(store.checkpoint().await.unwrap().bulk);
             assert_clean(&database.url, None, &moment).await;
             if number == KILLS {
+                node.faults().clear();
                 let _paused = pause.lock().await;
                 let mut indexer = start();
                 wait_for_tip(&store, &chain).await;
