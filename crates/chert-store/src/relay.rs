@@ -8,10 +8,13 @@
 
 use std::path::Path;
 
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpStream, UnixListener};
 use tokio::task::JoinHandle;
+
+use crate::{PoolSettings, StoreError};
 
 const BUFFER_BYTES: usize = 128 * 1024;
 
@@ -58,4 +61,18 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// A session of its own, through a [`Relay`] where the server is reached by TCP.
+pub(crate) async fn connect(
+    settings: &PoolSettings,
+) -> Result<(PgConnection, Option<Relay>), StoreError> {
+    let options = settings.connect_options()?;
+    if options.get_socket().is_some() || options.get_host().starts_with('/') {
+        return Ok((PgConnection::connect_with(&options).await?, None));
+    }
+    let relay =
+        Relay::open(options.get_host(), options.get_port()).await.map_err(sqlx::Error::Io)?;
+    let options = options.socket(relay.directory());
+    Ok((PgConnection::connect_with(&options).await?, Some(relay)))
 }

@@ -11,7 +11,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::checkpoint::{Checkpoint, load_checkpoint};
 use crate::entities::{ApplyContext, EntityRows, UnwindContext, unwind_all};
-use crate::relay::Relay;
+use crate::relay::{Relay, connect};
 use crate::{PoolSettings, Store, StoreError, TIP_CHANNEL};
 
 /// Advisory lock of the chain writer (any fixed number).
@@ -126,18 +126,6 @@ pub struct Writer {
     finality_depth: i64,
     /// Carries the session; dropped with it.
     _relay: Option<Relay>,
-}
-
-/// A session of its own, through a [`Relay`] where the server is reached by TCP.
-async fn connect(settings: &PoolSettings) -> Result<(PgConnection, Option<Relay>), StoreError> {
-    let options = settings.connect_options()?;
-    if options.get_socket().is_some() || options.get_host().starts_with('/') {
-        return Ok((PgConnection::connect_with(&options).await?, None));
-    }
-    let relay =
-        Relay::open(options.get_host(), options.get_port()).await.map_err(sqlx::Error::Io)?;
-    let options = options.socket(relay.directory());
-    Ok((PgConnection::connect_with(&options).await?, Some(relay)))
 }
 
 impl Writer {
