@@ -10,7 +10,10 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbErr};
 pub use sea_orm_migration::MigratorTrait;
 
 /// Name and SQL of every migration, in order.
-const MIGRATIONS: &[(&str, &str)] = &[("m0001_chain", include_str!("m0001_chain.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("m0001_chain", include_str!("m0001_chain.sql")),
+    ("m0002_people", include_str!("m0002_people.sql")),
+];
 
 /// The migrations, for sea-orm-migration.
 pub struct Migrator;

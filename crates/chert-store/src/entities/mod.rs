@@ -7,10 +7,12 @@ pub mod balance;
 pub mod block;
 pub mod counter;
 pub mod event;
+pub(crate) mod leaderboard;
 pub mod orphan;
 pub mod quarantine;
 pub mod source;
 pub mod transaction;
+pub mod work;
 
 use silica_models::{Block, Height, TxPosition};
 use sqlx::PgConnection;
