@@ -237,12 +237,14 @@ CREATE TABLE voting_power (
     height        BIGINT NOT NULL,
     read_at       BIGINT NOT NULL
 );
+CREATE INDEX voting_power_read ON voting_power (read_at);
 -- Addresses whose power has to be read (again).
 CREATE TABLE power_queue (
     address_key UUID PRIMARY KEY,
     address     TEXT NOT NULL,
-    asked_at    BIGINT NOT NULL
+    asked_at    BIGINT NOT NULL                -- 0: somebody waits for it
 );
+CREATE INDEX power_queue_asked ON power_queue (asked_at, address_key);
 
 CREATE TABLE validators (
     address_key      UUID PRIMARY KEY,

@@ -7,6 +7,7 @@ pub mod balance;
 pub mod block;
 pub mod counter;
 pub mod event;
+pub mod governance;
 pub(crate) mod leaderboard;
 pub mod orphan;
 pub mod quarantine;
