@@ -113,9 +113,7 @@ pub(crate) fn record_snapshot(api: &ApiState, snapshot: &Snapshot) {
             gauge!("chert_source_healthy", "source" => source.name.clone()).set(healthy);
         }
     }
-    let pool = api.store().pool();
-    let idle = pool.num_idle();
-    let open = usize::try_from(pool.size()).unwrap_or(usize::MAX);
+    let (open, idle) = api.store().connections();
     gauge!("chert_pool_connections", "state" => "idle").set(idle as f64);
     gauge!("chert_pool_connections", "state" => "in_use").set(open.saturating_sub(idle) as f64);
     if let Some(bytes) = resident_bytes() {

@@ -95,7 +95,7 @@ async fn hot_reads_walk_their_indexes() {
     .await;
     for mode in ["force_generic_plan", "force_custom_plan"] {
         run_sql(&pool, &format!("SET plan_cache_mode = {mode}")).await;
-        check_all(&plans, &Store::from_pool(pool.clone())).await;
+        check_all(&plans, &Store::from_pool(pool.clone()).unwrap()).await;
     }
     pool.close().await;
 }

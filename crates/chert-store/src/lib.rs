@@ -15,6 +15,7 @@ mod migrate;
 mod pool;
 pub mod privacy;
 pub mod read;
+mod readers;
 mod relay;
 mod verify;
 pub mod writer;
@@ -25,6 +26,7 @@ pub use feeds::{Feed, FeedCheckpoint, FeedOutcome, RejectedRecord};
 pub use listen::{BALANCE_CHANNEL, Listener, TIP_CHANNEL};
 pub use migrate::migrate;
 pub use pool::PoolSettings;
+pub use readers::Readers;
 pub use verify::{Finding, VerifyScope};
 pub use writer::{BatchRows, Change, NodeView, Writer};
 
@@ -34,14 +36,10 @@ use sqlx::PgPool;
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    readers: Readers,
 }
 
 impl Store {
-    /// A store over an existing pool.
-    pub fn from_pool(pool: PgPool) -> Self {
-        Self { pool }
-    }
-
     /// The same pool behind SeaORM.
     pub fn orm(&self) -> sea_orm::DatabaseConnection {
         sea_orm::SqlxPostgresConnector::from_sqlx_postgres_pool(self.pool.clone())

@@ -1,16 +1,19 @@
-//! The connection pool, one for SQLx and SeaORM alike.
+//! The connection pools: sqlx's own for transactions, changes and SeaORM, and one for plain reads.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use crate::{Store, StoreError};
+use crate::{Readers, Store, StoreError};
 
 /// How long a request may wait for a connection before it is refused.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Prepared statements kept per connection; there are far fewer static statements than this.
 const STATEMENT_CACHE: usize = 256;
+
+/// Connections for transactions and changes at least; the rest of `max_connections` only reads.
+const POOLED_MIN: u32 = 4;
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -57,19 +60,45 @@ impl PoolSettings {
 impl Store {
     /// Opens a pool without waiting for the database: it may be down now and up later.
     pub fn connect_lazy(settings: &PoolSettings) -> Result<Self, StoreError> {
+        // Both pools together keep to the setting. Nearly all requests are one statement.
+        let pooled = (settings.max_connections / 4).max(POOLED_MIN);
+        let reading = settings.max_connections.saturating_sub(pooled).max(1);
+        let options = settings.connect_options()?;
         let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections)
-            .min_connections(settings.min_connections)
+            .max_connections(pooled)
+            .min_connections(settings.min_connections.min(pooled))
             .acquire_timeout(ACQUIRE_TIMEOUT)
             // A ping per acquire would double the round trips; a broken connection shows itself
             // as an error of the first statement and the pool replaces it.
             .test_before_acquire(false)
-            .connect_lazy_with(settings.connect_options()?);
-        Ok(Self::from_pool(pool))
+            .connect_lazy_with(options.clone());
+        let reading = usize::try_from(reading).unwrap_or(1);
+        let readers = Readers::new(options, reading, ACQUIRE_TIMEOUT)?;
+        Ok(Self { pool, readers })
     }
 
-    /// The pool itself, for counting connections in metrics.
+    /// A store over an existing pool, with as many connections beside it for plain reads.
+    pub fn from_pool(pool: PgPool) -> Result<Self, StoreError> {
+        let connections = usize::try_from(pool.options().get_max_connections()).unwrap_or(1);
+        let options = pool.connect_options().as_ref().clone();
+        let readers = Readers::new(options, connections, ACQUIRE_TIMEOUT)?;
+        Ok(Self { pool, readers })
+    }
+
+    /// For transactions, and for statements that change something.
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// For reads of one statement.
+    pub fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    /// Connections that are open, and how many of them are idle.
+    pub fn connections(&self) -> (usize, usize) {
+        let (open, idle) = self.readers.usage();
+        let pooled = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
+        (open.saturating_add(pooled), idle.saturating_add(self.pool.num_idle()))
     }
 }

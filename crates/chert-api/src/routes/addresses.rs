@@ -175,7 +175,7 @@ async fn summary_with_balance(
     api: &ApiState,
     address: &Address,
 ) -> Result<(Checkpoint, AddressSummary), Problem> {
-    let db = api.store().pool();
+    let db = api.store().readers();
     let (checkpoint, mut summary) = query::get_address_summary(db, address).await?;
     if checkpoint.bulk {
         return Err(Problem::index_building(&checkpoint));
@@ -186,7 +186,7 @@ async fn summary_with_balance(
     if summary.balance.is_some() {
         return Ok((checkpoint, summary));
     }
-    if let Err(error) = ask_balance(db, address, now_ms() / 1000).await {
+    if let Err(error) = ask_balance(api.store().pool(), address, now_ms() / 1000).await {
         tracing::debug!(code = error.code(), "a balance could not be asked for");
         return Ok((checkpoint, summary));
     }
@@ -223,7 +223,7 @@ fn scope_of(key: AddressKey) -> u32 {
 }
 
 async fn load_history(api: &ApiState, key: AddressKey, page: Page) -> Result<Answer, Problem> {
-    let db = api.store().pool();
+    let db = api.store().readers();
     let before = match &page.start {
         Start::Offset(0) => None,
         Start::Offset(offset) => {

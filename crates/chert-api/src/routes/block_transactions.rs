@@ -76,7 +76,7 @@ async fn skip(api: &ApiState, id: &BlockId, offset: u32) -> Result<i64, Problem>
             u64::try_from(block.height).unwrap_or_default()
         }
     };
-    let db = api.store().pool();
+    let db = api.store().readers();
     let first = query::find_block_transaction_position(db, height, offset).await?;
     let end = TxPosition::block_start(height.saturating_add(1)).as_i64();
     Ok(first.unwrap_or(end) - 1)
@@ -88,7 +88,7 @@ async fn list_of(
     from: Option<TxPosition>,
     rows: i64,
 ) -> Result<(Checkpoint, Option<BlockTransactions>), Problem> {
-    let db = api.store().pool();
+    let db = api.store().readers();
     match id {
         BlockId::Height(height) => {
             Ok(query::list_transactions_at_height(db, *height, from, rows).await?)

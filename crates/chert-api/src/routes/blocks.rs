@@ -128,7 +128,7 @@ async fn load_blocks(api: &ApiState, page: Page) -> Result<Answer, Problem> {
         Start::Offset(offset) => (None, *offset),
         Start::After(cursor) => (u64::try_from(cursor.position).ok(), 0),
     };
-    let db = api.store().pool();
+    let db = api.store().readers();
     let (checkpoint, rows) = query::list_blocks(db, before, offset, page.rows()).await?;
     let limit = usize::from(page.limit);
     let items: Vec<_> =
@@ -196,7 +196,7 @@ async fn find_block(
     api: &ApiState,
     id: &BlockId,
 ) -> Result<(Checkpoint, Option<BlockDetail>), StoreError> {
-    let db = api.store().pool();
+    let db = api.store().readers();
     match id {
         BlockId::Height(height) => query::find_block_by_height(db, *height).await,
         BlockId::Hash(hash) => query::find_block_by_hash(db, hash).await,

@@ -114,7 +114,7 @@ fn terms_of(text: &str) -> Result<SearchTerms, Problem> {
 }
 
 async fn load_search(api: &ApiState, terms: SearchTerms) -> Result<Answer, Problem> {
-    let (checkpoint, mut hits) = list_search_hits(api.store().pool(), &terms).await?;
+    let (checkpoint, mut hits) = list_search_hits(api.store().readers(), &terms).await?;
     if checkpoint.bulk {
         return Err(Problem::index_building(&checkpoint));
     }

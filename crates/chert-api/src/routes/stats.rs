@@ -113,7 +113,7 @@ pub async fn get_stats(State(api): State<ApiState>, call: Call) -> Result<Respon
 }
 
 async fn load_stats(api: &ApiState, interval: Interval, steps: u16) -> Result<Answer, Problem> {
-    let db = api.store().pool();
+    let db = api.store().readers();
     let (checkpoint, totals, series) = get_chain_stats(db, interval, steps).await?;
     if checkpoint.bulk {
         return Err(Problem::index_building(&checkpoint));

@@ -168,7 +168,7 @@ pub async fn list_transactions(
 }
 
 async fn load_transactions(api: &ApiState, page: Page) -> Result<Answer, Problem> {
-    let db = api.store().pool();
+    let db = api.store().readers();
     let before = match &page.start {
         Start::Offset(0) => None,
         Start::Offset(offset) => {
@@ -218,7 +218,7 @@ pub async fn get_transaction(State(api): State<ApiState>, call: Call) -> Result<
 }
 
 async fn load_transaction(api: &ApiState, id: TxId) -> Result<Answer, Problem> {
-    let (checkpoint, found) = query::find_transaction(api.store().pool(), &id).await?;
+    let (checkpoint, found) = query::find_transaction(api.store().readers(), &id).await?;
     if checkpoint.bulk {
         return Err(Problem::index_building(&checkpoint));
     }
