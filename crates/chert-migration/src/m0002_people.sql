@@ -388,6 +388,24 @@ CREATE INDEX work_submissions_open ON work_submissions (oracle_id, submitted_at)
 CREATE INDEX work_submissions_tx ON work_submissions (tx_key) WHERE tx_key IS NOT NULL;
 CREATE INDEX work_submissions_anchored ON work_submissions (block_height) WHERE block_height IS NOT NULL;
 
+-- What each submission counts for: the one place that decides what is counted and where it is placed.
+-- The rollups below are sums over this view; live changes subtract the old rows and add the new ones.
+CREATE VIEW work_contributions AS
+    SELECT submission_id, oracle_id, account_key, COALESCE(identity_id, '') AS identity_id,
+           work_kind, task_type, COALESCE(project_slug, '') AS project_slug, project, status,
+           placed_s, placed_s / 3600 AS hour, placed_s / 86400 AS day,
+           status = 2 AND reward_status NOT IN (4, 5) AND NOT duplicate_claim AS counted,
+           reward_status = 1 AS pending,
+           COALESCE(credits, 0) AS credits, COALESCE(reward, 0) AS rewards,
+           COALESCE(difficulty, 0) AS difficulty, COALESCE(compute_time_ms, 0) AS compute_ms,
+           CASE WHEN status IN (2, 3) AND validated_at >= submitted_at
+                THEN floor(ln((1 + validated_at - submitted_at)::float8) / ln(1.02::float8))::smallint
+           END AS latency_bucket               -- see oracle_latency_hourly
+    FROM (SELECT w.*, CASE status WHEN 2 THEN validated_s WHEN 3 THEN validated_s
+                                  WHEN 4 THEN COALESCE(submitted_at, assigned_at) / 1000 END AS placed_s
+          FROM work_submissions w) w
+    WHERE placed_s IS NOT NULL;
+
 -- Every revision taken in, for timelines.
 CREATE TABLE work_submission_events (
     submission_id BYTEA NOT NULL,
@@ -445,7 +463,8 @@ CREATE TABLE oracle_probe_state (
     probed_at BIGINT NOT NULL
 );
 
--- Derived: decided submissions of an oracle by UTC hour of the decision.
+-- Derived: decided submissions of an oracle by UTC hour of the decision (work_contributions.hour).
+-- validated counts every validated one, credits and rewards only what is counted.
 CREATE TABLE oracle_hourly (
     oracle_id TEXT NOT NULL,
     hour      BIGINT NOT NULL,
@@ -475,8 +494,8 @@ CREATE TABLE oracle_performance (
     PRIMARY KEY (oracle_id, "window")
 );
 
--- Derived from counted submissions: status validated, reward not clawed back nor voided, not a
--- duplicate claim; placed by validated_s. identity_id '' where no identity held the account.
+-- Derived from counted submissions (work_contributions). identity_id '' where no identity held the
+-- account.
 CREATE TABLE pouw_hourly (
     hour        BIGINT NOT NULL,
     account_key UUID NOT NULL,
@@ -490,7 +509,7 @@ CREATE TABLE pouw_hourly (
 CREATE INDEX pouw_hourly_account ON pouw_hourly (account_key, hour);
 
 -- As above by UTC day, and finer; rejected and timed_out count decided submissions that did not
--- make it, placed by validated_s (rejected) or by submitted_at (timed out).
+-- make it, placed by validated_s (rejected) or by submitted_at, else assigned_at (timed out).
 CREATE TABLE pouw_daily (
     day          BIGINT NOT NULL,
     account_key  UUID NOT NULL,
@@ -517,6 +536,31 @@ CREATE TABLE pouw_clock (
     hour BIGINT NOT NULL
 );
 INSERT INTO pouw_clock VALUES (1, 0);
+
+-- What a credit of a UTC day (Unix seconds / 86400) weighs in pouw_scores.rac_weight:
+-- 2^((day - 18262)/7), where the seven roots are rounded to 20 decimals and everything else is exact.
+-- Days before 18262 (2020-01-01) weigh nothing. store/entities/pouw/rac.rs reads it.
+CREATE FUNCTION chert_rac_weight(day BIGINT) RETURNS NUMERIC
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE WHEN day < 18262 THEN 0 ELSE
+        trim_scale(2::numeric ^ ((day - 18262) / 7))
+        * (ARRAY[1, 1.10408951367381233765, 1.21901365420447544091, 1.34590019263235613194,
+                 1.48599428913694842480, 1.64067071201527586234,
+                 1.81144732852781334319]::numeric[])[(day - 18262) % 7 + 1] END
+$$;
+
+-- Sum of two work_breakdowns (see pouw_stats) by task type; what counts nothing is left out.
+CREATE FUNCTION chert_breakdown_add(a JSONB, b JSONB) RETURNS JSONB
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT COALESCE(jsonb_object_agg(task_type, jsonb_build_object('count', n,
+               'credits', trim_scale(credits)::text, 'rewards', trim_scale(rewards)::text)), '{}')
+    FROM (SELECT key AS task_type, sum((value->>'count')::bigint)::bigint AS n,
+                 sum((value->>'credits')::numeric) AS credits,
+                 sum((value->>'rewards')::numeric) AS rewards
+          FROM (SELECT * FROM jsonb_each(a) UNION ALL SELECT * FROM jsonb_each(b)) e
+          GROUP BY key) s
+    WHERE n <> 0
+$$;
 
 -- Derived: figures of a subject over all time and over trailing windows of whole UTC hours that end
 -- with pouw_clock.hour: window n holds the hours (clock - n, clock]. The odd ones (48, 192, 744)
@@ -551,7 +595,7 @@ CREATE TABLE pouw_stats (
     total_boinc_credits NUMERIC NOT NULL,
     total_rewards       NUMERIC NOT NULL,
     pending_rewards     NUMERIC NOT NULL,      -- reward_status pending, part of total_rewards
-    work_breakdown      JSONB NOT NULL,        -- {task_type: {count, credits, rewards}}
+    work_breakdown      JSONB NOT NULL,        -- {task_type: {count, credits: "..", rewards: ".."}}
     rank_percentile     NUMERIC(5,2),          -- of the last hourly board; the API reads the newest board
     active_since        BIGINT,
     last_contribution   BIGINT,
