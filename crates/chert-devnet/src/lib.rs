@@ -23,6 +23,7 @@ mod ids;
 mod json;
 mod ledger;
 mod miner;
+mod oracle;
 mod profile;
 mod replace;
 mod rng;
@@ -35,5 +36,9 @@ pub use chain::Chain;
 pub use config::{BLOCK_TIME_MIN, BRANCH_WINDOW_DEFAULT, ChainConfig, GENESIS_TIME_MS_DEFAULT};
 pub use faults::{Fault, FaultPlan, Faults};
 pub use miner::{Miner, MinerConfig};
+pub use oracle::{
+    ORACLE_STEP_MS_DEFAULT, Oracle, OracleConfig, OracleDefect, OracleFault, OracleFaultPlan,
+    OracleFaults, OraclePacer, OracleServer, OracleServerConfig,
+};
 pub use profile::{Profile, TXS_PER_BLOCK_MAX};
 pub use server::{BLOCKS_CAP_DEFAULT, Server, ServerConfig};

@@ -19,19 +19,19 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 const CONNECTIONS_MAX: usize = 1024;
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-pub(super) struct Listener {
+pub(crate) struct Listener {
     tcp: TcpListener,
     stop: CancellationToken,
     slots: Arc<Semaphore>,
 }
 
 impl Listener {
-    pub(super) async fn bind(addr: SocketAddr, stop: CancellationToken) -> io::Result<Listener> {
+    pub(crate) async fn bind(addr: SocketAddr, stop: CancellationToken) -> io::Result<Listener> {
         let tcp = TcpListener::bind(addr).await?;
         Ok(Listener { tcp, stop, slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)) })
     }
 
-    pub(super) fn addr(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn addr(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
     }
 }
@@ -66,9 +66,9 @@ impl axum::serve::Listener for Listener {
 
 /// The handle of a connection, given to its handlers.
 #[derive(Clone, Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// Cancelling it closes the connection, whatever is in flight.
-    pub(super) cut: CancellationToken,
+    pub(crate) cut: CancellationToken,
 }
 
 impl Connected<IncomingStream<'_, Listener>> for Connection {
@@ -77,7 +77,7 @@ impl Connected<IncomingStream<'_, Listener>> for Connection {
     }
 }
 
-pub(super) struct Stream {
+pub(crate) struct Stream {
     tcp: TcpStream,
     cut: CancellationToken,
     wait_cut: Pin<Box<WaitForCancellationFutureOwned>>,

@@ -2,7 +2,7 @@
 
 mod admin;
 mod deliver;
-mod listener;
+pub(crate) mod listener;
 mod methods;
 mod network;
 mod params;
