@@ -32,6 +32,8 @@ pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const ENTITY_TAG_BYTES: usize = 16;
 const BODY_BYTES_GUESS: usize = 1024;
+/// Headers of an answer when the edge has added its own: the map grows once.
+const HEADERS_GUESS: usize = 24;
 
 /// How long an answer stays true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +125,7 @@ impl Answer {
             None => Response::new(Body::from(self.body.clone())),
         };
         let headers = response.headers_mut();
+        headers.reserve(HEADERS_GUESS);
         self.consistency.write(headers);
         self.write_caching(headers);
         match known {
