@@ -77,7 +77,7 @@ CREATE TABLE identities (
     profile_version   BIGINT NOT NULL,
     last_synced_block BIGINT NOT NULL,
     wallet_count      INTEGER NOT NULL,
-    name_search       TEXT                     -- chert_name_fold(display_name)
+    name_search       TEXT                     -- chert_name_fold(display_name), cut to 64 characters
 );
 CREATE INDEX identities_display_name ON identities (display_name);
 CREATE INDEX identities_name_prefix ON identities (name_search text_pattern_ops, identity_id);
@@ -396,8 +396,9 @@ CREATE VIEW work_contributions AS
            placed_s, placed_s / 3600 AS hour, placed_s / 86400 AS day,
            status = 2 AND reward_status NOT IN (4, 5) AND NOT duplicate_claim AS counted,
            reward_status = 1 AS pending,
-           COALESCE(credits, 0) AS credits, COALESCE(reward, 0) AS rewards,
-           COALESCE(difficulty, 0) AS difficulty, COALESCE(compute_time_ms, 0) AS compute_ms,
+           COALESCE(credits, 0)::numeric(38,18) AS credits, COALESCE(reward, 0) AS rewards,
+           COALESCE(difficulty, 0)::numeric(38,18) AS difficulty,
+           COALESCE(compute_time_ms, 0) AS compute_ms,
            CASE WHEN status IN (2, 3) AND validated_at >= submitted_at
                 THEN floor(ln((1 + validated_at - submitted_at)::float8) / ln(1.02::float8))::smallint
            END AS latency_bucket               -- see oracle_latency_hourly
@@ -542,10 +543,10 @@ INSERT INTO pouw_clock VALUES (1, 0);
 -- Days before 18262 (2020-01-01) weigh nothing. store/entities/pouw/rac.rs reads it.
 CREATE FUNCTION chert_rac_weight(day BIGINT) RETURNS NUMERIC
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT CASE WHEN day < 18262 THEN 0 ELSE
+    SELECT CASE WHEN day < 18262 THEN 0.00000000000000000000 ELSE
         trim_scale(2::numeric ^ ((day - 18262) / 7))
-        * (ARRAY[1, 1.10408951367381233765, 1.21901365420447544091, 1.34590019263235613194,
-                 1.48599428913694842480, 1.64067071201527586234,
+        * (ARRAY[1.00000000000000000000, 1.10408951367381233765, 1.21901365420447544091,
+                 1.34590019263235613194, 1.48599428913694842480, 1.64067071201527586234,
                  1.81144732852781334319]::numeric[])[(day - 18262) % 7 + 1] END
 $$;
 
@@ -624,7 +625,8 @@ CREATE TABLE leaderboard_snapshots (
     participants BIGINT NOT NULL,
     computed_at  BIGINT NOT NULL,              -- Unix ms
     hour         BIGINT NOT NULL,              -- pouw_clock it was computed at
-    generation   BIGINT NOT NULL               -- feeds('work').generation it was computed at
+    generation   BIGINT NOT NULL,              -- feeds('work').generation it was computed at; -1: out of date
+    digest       BYTEA NOT NULL                -- SHA-256 of its pages, to notice that nothing changed
 );
 CREATE INDEX leaderboard_snapshots_board ON leaderboard_snapshots (board, snapshot_id DESC);
 -- Rows of a snapshot in board order, PAGE_ROWS to a page, encoded by store/entities/leaderboard.

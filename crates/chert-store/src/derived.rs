@@ -124,7 +124,10 @@ pub(crate) async fn rebuild_all(db: &mut PgConnection) -> Result<(), StoreError>
     sqlx::query(REBUILD_MEMORY).execute(&mut *db).await?;
     sqlx::query(ADDRESS_TXS.clear).execute(&mut *db).await?;
     sqlx::query(ADDRESS_TXS.fill).execute(&mut *db).await?;
-    rebuild_totals(db).await
+    rebuild_totals(db).await?;
+    // Identities first: votes and work belong to whom their intervals say.
+    crate::entities::identity::rebuild_identities(db).await?;
+    crate::entities::governance::rebuild(db).await
 }
 
 /// Rows of each derived table that differ from a rebuild, for the tables where some do.
@@ -139,5 +142,7 @@ pub(crate) async fn differing_rows(
             found.push((derived.table, rows));
         }
     }
+    found.extend(crate::entities::identity::differing_identities(db).await?);
+    found.extend(crate::entities::governance::differing_rows(db).await?);
     Ok(found)
 }

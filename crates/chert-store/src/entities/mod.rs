@@ -8,8 +8,12 @@ pub mod block;
 pub mod counter;
 pub mod event;
 pub mod governance;
-pub(crate) mod leaderboard;
+pub mod identity;
+pub mod leaderboard;
+pub mod oracle;
 pub mod orphan;
+pub mod pouw;
+pub mod pouw_query;
 pub mod quarantine;
 pub mod source;
 pub mod transaction;
@@ -127,8 +131,10 @@ macro_rules! registry {
 // copy blocks, addresses and counters read transactions and blocks). Applying does not depend on
 // the order, because rows come from the blocks themselves.
 registry! {
+    registry: identity::RegistryRows,
     events: event::BlockEvents,
     orphans: orphan::Orphans,
+    governance: governance::GovernanceRows,
     balances: balance::TouchedBalances,
     addresses: address::AddressRows,
     counters: counter::Counters,
