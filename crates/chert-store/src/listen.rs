@@ -9,6 +9,8 @@ use crate::{Store, StoreError};
 pub const TIP_CHANNEL: &str = "chert_tip";
 /// Somebody waits for a balance that was never read.
 pub const BALANCE_CHANNEL: &str = "chert_balance";
+/// Somebody waits for the voting power of wallets.
+pub const POWER_CHANNEL: &str = "chert_power";
 
 /// A session of its own that listens on one channel.
 #[derive(Debug)]

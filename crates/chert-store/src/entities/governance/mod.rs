@@ -1,3 +1,8 @@
 //! governance entity: proposals, votes, delegations, voting power, validators, and what follows
 //! from them.
+mod definition;
 mod index;
+pub mod query;
+pub(crate) mod row;
+pub use index::*;
+pub(crate) use definition::{differing_rows, rebuild};

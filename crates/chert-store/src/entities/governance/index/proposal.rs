@@ -1,0 +1,198 @@
+//! Proposals: the node's word, and what we saw them do.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::stats::Touched;
+use super::{ProposalReading, clean, time_of};
+use crate::StoreError;
+
+/// Proposals written in one statement: descriptions are long.
+const PROPOSALS_AT_ONCE: usize = 500;
+
+/// A proposal as the statement takes it.
+#[derive(Debug, Serialize)]
+struct NewProposal {
+    proposal_id: String,
+    proposer: Option<String>,
+    proposer_key: Option<Uuid>,
+    proposal_type: Option<String>,
+    title: Option<String>,
+    description: Option<String>,
+    state: String,
+    status: &'static str,
+    voting_starts_at: Option<i64>,
+    voting_ends_at: Option<i64>,
+    votes_for: String,
+    votes_against: String,
+    votes_abstain: String,
+    created_at: i64,
+    executed_at: Option<i64>,
+    updated_at: Option<i64>,
+    targets: Vec<String>,
+    payments: Vec<String>,
+    calldatas: Vec<String>,
+    detailed: bool,
+}
+
+impl NewProposal {
+    fn new(reading: &ProposalReading) -> Self {
+        let proposal = &reading.proposal;
+        let texts = |list: &[String]| list.iter().map(|text| clean(text)).collect();
+        Self {
+            proposal_id: proposal.proposal_id.clone(),
+            proposer: proposal.proposer.as_ref().map(|a| a.as_str().to_owned()),
+            proposer_key: proposal.proposer.as_ref().map(|a| a.key().to_uuid()),
+            proposal_type: proposal.proposal_type.as_deref().map(clean),
+            title: proposal.title.as_deref().map(clean),
+            description: proposal.description.as_deref().map(clean),
+            state: clean(proposal.state.as_str()),
+            status: proposal.state.status(),
+            voting_starts_at: proposal.voting_starts_at.map(time_of),
+            voting_ends_at: proposal.voting_ends_at.map(time_of),
+            votes_for: proposal.votes_for.to_string(),
+            votes_against: proposal.votes_against.to_string(),
+            votes_abstain: proposal.votes_abstain.to_string(),
+            created_at: time_of(proposal.created_at),
+            executed_at: proposal.executed_at.map(time_of),
+            updated_at: proposal.updated_at.map(time_of),
+            targets: texts(&proposal.targets),
+            payments: texts(&proposal.values),
+            calldatas: texts(&proposal.calldatas),
+            detailed: reading.votes.is_some(),
+        }
+    }
+}
+
+/// Writes proposals, and a transition for each whose state is another than before.
+///
+/// What only the details of a proposal hold stays where a reading is of its summary.
+pub(super) async fn write_proposals(
+    db: &mut PgConnection,
+    readings: &[&ProposalReading],
+    (height, at_s): (i64, i64),
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    for part in readings.chunks(PROPOSALS_AT_ONCE) {
+        let rows: Vec<NewProposal> = part.iter().map(|r| NewProposal::new(r)).collect();
+        let json = serde_json::to_string(&rows)
+            .map_err(|error| StoreError::Batch(format!("proposals: {error}")))?;
+        note_transitions(db, &json, height, at_s).await?;
+        upsert(db, &json, height, touched).await?;
+    }
+    Ok(())
+}
+
+async fn note_transitions(
+    db: &mut PgConnection,
+    json: &str,
+    height: i64,
+    at_s: i64,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO proposal_transitions (proposal_id, at, height, from_state, state)
+         SELECT n.proposal_id, $3, $2, p.state, n.state
+         FROM json_to_recordset($1::text::json) AS n(proposal_id text, state text)
+         LEFT JOIN proposals p USING (proposal_id)
+         WHERE p.state IS DISTINCT FROM n.state
+         ON CONFLICT (proposal_id, height, state) DO NOTHING",
+        json,
+        height,
+        at_s
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn upsert(
+    db: &mut PgConnection,
+    json: &str,
+    height: i64,
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    let written = sqlx::query_file!(
+        "src/entities/governance/index/upsert_proposals.sql",
+        json,
+        height
+    )
+    .fetch_all(db)
+    .await?;
+    touched.changed |= !written.is_empty();
+    for row in written {
+        touched.identities.extend(row.proposer_identity);
+        touched.identities.extend(row.before);
+    }
+    Ok(())
+}
+
+/// Deletes the proposals that are not among those the node listed.
+pub(super) async fn delete_unlisted(
+    db: &mut PgConnection,
+    listed: &BTreeSet<&str>,
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    let listed: Vec<&str> = listed.iter().copied().collect();
+    let gone = sqlx::query_scalar!(
+        "SELECT p.proposal_id FROM proposals p
+         WHERE NOT EXISTS (SELECT 1 FROM UNNEST($1::text[]) AS l(id) WHERE l.id = p.proposal_id)",
+        &listed as &[&str]
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    delete(db, &gone, touched).await
+}
+
+/// Takes back proposals first seen above the ancestor.
+pub(super) async fn unwind_proposals(
+    db: &mut PgConnection,
+    ancestor: i64,
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    let gone = sqlx::query_scalar!(
+        "SELECT proposal_id FROM proposals WHERE first_height > $1",
+        ancestor
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    delete(db, &gone, touched).await?;
+    sqlx::query!("DELETE FROM proposal_transitions WHERE height > $1", ancestor)
+        .execute(&mut *db)
+        .await?;
+    sqlx::query!("UPDATE proposals SET height = $1 WHERE height > $1", ancestor)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Deletes proposals with everything that belongs to them, and notes whose they were.
+async fn delete(
+    db: &mut PgConnection,
+    proposals: &[String],
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    if proposals.is_empty() {
+        return Ok(());
+    }
+    let identities = sqlx::query_scalar!(
+        r#"WITH transitions AS (DELETE FROM proposal_transitions WHERE proposal_id = ANY($1)),
+           own AS (DELETE FROM votes WHERE proposal_id = ANY($1) RETURNING voter_identity)
+           SELECT voter_identity AS "id!" FROM own WHERE voter_identity IS NOT NULL
+           UNION
+           SELECT proposer_identity FROM proposals
+           WHERE proposal_id = ANY($1) AND proposer_identity IS NOT NULL"#,
+        proposals
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    sqlx::query!("DELETE FROM proposals WHERE proposal_id = ANY($1)", proposals)
+        .execute(db)
+        .await?;
+    touched.identities.extend(identities);
+    touched.proposals.extend(proposals.iter().cloned());
+    touched.changed = true;
+    Ok(())
+}
