@@ -15,7 +15,7 @@ use crate::{Fault, SourceError};
 pub const RESPONSE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Longest `Retry-After` that is honoured; a node cannot silence us for longer.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A JSON-RPC client for one node URL.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ impl RpcClient {
         if !status.is_success() {
             return Err((Some(status), status_error(status, response.headers())));
         }
-        read_bounded(response).await.map_err(|e| (None, e))
+        read_bounded(response, RESPONSE_BYTES_MAX).await.map_err(|e| (None, e))
     }
 }
 
@@ -152,11 +152,14 @@ pub(crate) fn name_of(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, SourceError> {
+pub(crate) async fn read_bounded(
+    mut response: reqwest::Response,
+    bytes_max: usize,
+) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| transport_error(&e))? {
-        if bytes.len() + chunk.len() > RESPONSE_BYTES_MAX {
-            let detail = format!("answer above {RESPONSE_BYTES_MAX} bytes");
+        if bytes.len() + chunk.len() > bytes_max {
+            let detail = format!("answer above {bytes_max} bytes");
             return Err(SourceError::new(Fault::Oversized, detail));
         }
         bytes.extend_from_slice(&chunk);
@@ -164,7 +167,7 @@ async fn read_bounded(mut response: reqwest::Response) -> Result<Vec<u8>, Source
     Ok(bytes)
 }
 
-fn transport_error(error: &reqwest::Error) -> SourceError {
+pub(crate) fn transport_error(error: &reqwest::Error) -> SourceError {
     let fault = if error.is_timeout() { Fault::Timeout } else { Fault::Unreachable };
     // The URL may hold credentials.
     let text =
@@ -172,7 +175,10 @@ fn transport_error(error: &reqwest::Error) -> SourceError {
     SourceError::new(fault, text)
 }
 
-fn status_error(status: StatusCode, headers: &reqwest::header::HeaderMap) -> SourceError {
+pub(crate) fn status_error(
+    status: StatusCode,
+    headers: &reqwest::header::HeaderMap,
+) -> SourceError {
     let fault = if status == StatusCode::TOO_MANY_REQUESTS {
         Fault::RateLimited
     } else {

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::answers::{insert_once, parse_balance, parse_block, parse_tip, single_of};
 use crate::chain::{check_block, check_links};
-use crate::{ChainInfo, Fault, RpcClient, SourceError, Tip};
+use crate::{ChainInfo, Fault, RpcClient, SourceError, StateSource, Tip};
 
 /// Most blocks asked for in one request.
 pub const PAGE_BLOCKS_MAX: u64 = 500;
@@ -45,7 +45,7 @@ pub struct BalanceAnswer {
 /// What the indexer needs of a node. Every answer is checked; every failure is a [`SourceError`]
 /// that may be retried.
 #[async_trait]
-pub trait NodeSource: Send + Sync {
+pub trait NodeSource: StateSource {
     /// URL without credentials.
     fn name(&self) -> String;
     /// The node's best height.
@@ -120,6 +120,11 @@ impl NodeClient {
             page_cap: AtomicU64::new(PAGE_BLOCKS_MAX),
             pages: AtomicU64::new(0),
         })
+    }
+
+    /// The transport, for the reads beside the chain.
+    pub(crate) fn rpc(&self) -> &RpcClient {
+        &self.rpc
     }
 
     /// A page of the node, reduced to the heights asked for; it may lack some.
@@ -231,13 +236,22 @@ impl NodeClient {
         Ok(blocks)
     }
 
-    /// Outcomes of calls, in one batch where the node answers batches, else one by one.
+    /// Results of calls, all of them or the first error.
     async fn call_all(&self, calls: &[(&str, Value)]) -> Result<Vec<Box<RawValue>>, SourceError> {
+        self.call_each(calls).await?.into_iter().collect()
+    }
+
+    /// Outcomes of calls, in one batch where the node answers batches, else one by one; an error
+    /// where the request itself failed.
+    pub(crate) async fn call_each(
+        &self,
+        calls: &[(&str, Value)],
+    ) -> Result<Vec<Result<Box<RawValue>, SourceError>>, SourceError> {
         if self.batches.load(Ordering::Relaxed) != NO {
             match self.rpc.batch(calls).await {
                 Ok(outcomes) => {
                     self.batches.store(YES, Ordering::Relaxed);
-                    return outcomes.into_iter().collect();
+                    return Ok(outcomes);
                 }
                 Err(error)
                     if self.batches.load(Ordering::Relaxed) == UNKNOWN
@@ -248,11 +262,16 @@ impl NodeClient {
                 Err(error) => return Err(error),
             }
         }
-        let mut results = Vec::with_capacity(calls.len());
+        let mut outcomes = Vec::with_capacity(calls.len());
         for (method, params) in calls {
-            results.push(self.rpc.call(method, params.clone()).await?);
+            let outcome = self.rpc.call(method, params.clone()).await;
+            match outcome {
+                // A transport that fails will fail for the rest, too.
+                Err(error) if error.fault != Fault::RpcError => return Err(error),
+                other => outcomes.push(other),
+            }
         }
-        Ok(results)
+        Ok(outcomes)
     }
 }
 

@@ -62,7 +62,7 @@ impl SignatureStatus {
 pub struct FeedItem {
     /// Position in the feed, from 1.
     pub seq: i64,
-    /// `work`, `slash`, `performance`, or one that we do not know.
+    /// `work`, `slash`, `performance`, or one that we do not know; empty where it has none.
     pub kind: String,
     /// Hash of the item before.
     pub prev_hash: Option<[u8; 32]>,
@@ -70,11 +70,11 @@ pub struct FeedItem {
     pub hash: Option<[u8; 32]>,
     /// Ed25519 signature of the hash.
     pub signature: Option<Vec<u8>>,
-    /// The record, as it was signed; `null` for a malformed item.
+    /// The record, as it was signed; `null` where there is none.
     pub record: Box<RawValue>,
     /// The item's text for keeping: as it came, but without what looks like a credential.
     pub raw: String,
-    /// Why the item cannot be understood; its kind is then empty.
+    /// Why the item cannot be understood; whatever of it can be is there even so.
     pub malformed: Option<String>,
 }
 
@@ -90,7 +90,7 @@ impl FeedItem {
             .and_then(|v| serde_json::from_str::<i64>(v.get()).ok())
             .filter(|seq| *seq >= 1)
             .ok_or_else(|| FormatError::new("seq", "must be an integer from 1"))?;
-        Ok(Self::from_members(seq, raw, &members).unwrap_or_else(|error| Self {
+        let mut item = Self {
             seq,
             kind: String::new(),
             prev_hash: None,
@@ -98,15 +98,16 @@ impl FeedItem {
             signature: None,
             record: RawValue::NULL.to_owned(),
             raw: without_credentials(raw.get()).into_owned(),
-            malformed: Some(error.to_string()),
-        }))
+            malformed: None,
+        };
+        // What can be read is kept even so: a chain of hashes goes on through a malformed item.
+        if let Err(error) = item.read(&members) {
+            item.malformed = Some(error.to_string());
+        }
+        Ok(item)
     }
 
-    fn from_members(
-        seq: i64,
-        raw: &RawValue,
-        members: &BTreeMap<Cow<'_, str>, &RawValue>,
-    ) -> Result<Self, FormatError> {
+    fn read(&mut self, members: &BTreeMap<Cow<'_, str>, &RawValue>) -> Result<(), FormatError> {
         let text = |name: &'static str| -> Result<Option<String>, FormatError> {
             let Some(value) = members.get(name) else { return Ok(None) };
             serde_json::from_str(value.get()).map_err(|_| FormatError::new(name, "must be text"))
@@ -114,31 +115,24 @@ impl FeedItem {
         let hash = |name: &'static str| -> Result<Option<[u8; 32]>, FormatError> {
             text(name)?.map(|t| parse_hex32(name, &t)).transpose()
         };
-        let kind = text("kind")?
+        self.prev_hash = hash("prev_hash")?;
+        self.hash = hash("hash")?;
+        if let Some(digits) = text("signature")?.filter(|t| !t.is_empty()) {
+            let bytes = hex::decode(digits).ok().filter(|b| b.len() == SIGNATURE_BYTES);
+            let bad = || FormatError::new("signature", "must be 128 hex digits");
+            self.signature = Some(bytes.ok_or_else(bad)?);
+        }
+        self.kind = text("kind")?
             .filter(|k| !k.is_empty() && k.chars().count() <= KIND_CHARS_MAX)
             .filter(|k| !k.chars().any(char::is_control))
             .ok_or_else(|| FormatError::new("kind", "must have 1 to 64 characters"))?;
-        let record = members
-            .get("record")
-            .filter(|r| r.get().trim_start().starts_with('{'))
-            .ok_or_else(|| FormatError::new("record", "must be an object"))?;
-        let signature = text("signature")?.filter(|t| !t.is_empty());
-        let signature = signature
-            .map(|t| {
-                let bytes = hex::decode(&t).ok().filter(|b| b.len() == SIGNATURE_BYTES);
-                bytes.ok_or_else(|| FormatError::new("signature", "must be 128 hex digits"))
-            })
-            .transpose()?;
-        Ok(Self {
-            seq,
-            kind,
-            prev_hash: hash("prev_hash")?,
-            hash: hash("hash")?,
-            signature,
-            record: (*record).to_owned(),
-            raw: without_credentials(raw.get()).into_owned(),
-            malformed: None,
-        })
+        let record =
+            members.get("record").ok_or_else(|| FormatError::new("record", "is missing"))?;
+        self.record = (*record).to_owned();
+        if !record.get().trim_start().starts_with('{') {
+            return Err(FormatError::new("record", "must be an object"));
+        }
+        Ok(())
     }
 }
 
