@@ -75,7 +75,7 @@ impl AccountBook {
     }
 
     /// Addresses that can have appeared up to this height.
-    fn pool_size(&self, height: u64) -> u64 {
+    pub(crate) fn pool_size(&self, height: u64) -> u64 {
         self.pool_base + height / self.blocks_per_address
     }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::account::Account;
 use crate::block::{BlockParts, BlockSpec, Recipe};
 use crate::config::ChainConfig;
+use crate::governance::Levers;
 use crate::ids::{HEIGHT_MAX, SALT_CARRIED, TxId, find_block};
 use crate::ledger::{Ledger, effect_on};
 use crate::state::{Clock, State};
@@ -27,6 +28,8 @@ pub(crate) struct Inner {
     /// Held while a change is prepared; readers are only held up while it is put in.
     pub(crate) writer: Mutex<()>,
     state: RwLock<State>,
+    /// Locked before `state` where both are.
+    pub(crate) levers: Mutex<Levers>,
 }
 
 /// One page of `get_blocks`, as asked for.
@@ -54,6 +57,7 @@ impl Chain {
             branch_window: config.branch_window,
             writer: Mutex::new(()),
             state: RwLock::new(state),
+            levers: Mutex::default(),
         }))
     }
 

@@ -139,6 +139,7 @@ impl DevnetArgs {
             get_blocks: !self.no_get_blocks,
             declare_tx_count: !self.no_tx_count,
             admin: self.admin,
+            ..ServerConfig::default()
         }
     }
 

@@ -19,18 +19,22 @@ pub mod cli;
 mod config;
 mod corrupt;
 mod faults;
+mod governance;
 mod ids;
 mod json;
 mod ledger;
 mod miner;
 mod oracle;
 mod profile;
+mod registry;
 mod replace;
 mod rng;
+mod schedule;
 mod server;
 mod state;
 mod transaction;
 mod transaction_json;
+mod view;
 
 pub use chain::Chain;
 pub use config::{BLOCK_TIME_MIN, BRANCH_WINDOW_DEFAULT, ChainConfig, GENESIS_TIME_MS_DEFAULT};
@@ -41,4 +45,4 @@ pub use oracle::{
     OracleFaults, OraclePacer, OracleServer, OracleServerConfig,
 };
 pub use profile::{Profile, TXS_PER_BLOCK_MAX};
-pub use server::{BLOCKS_CAP_DEFAULT, Server, ServerConfig};
+pub use server::{BLOCKS_CAP_DEFAULT, RegistryQuirks, Server, ServerConfig};

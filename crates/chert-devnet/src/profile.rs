@@ -89,6 +89,10 @@ impl Profile {
         }
     }
 
+    pub(crate) fn is_small(self) -> bool {
+        self.load == Load::Small
+    }
+
     pub(crate) fn is_whale(self) -> bool {
         matches!(self.load, Load::Whale(_))
     }

@@ -26,7 +26,7 @@ async fn the_envelope_echoes_ids_and_knows_its_errors() {
         ("[]", -32600),
         (r#"{"jsonrpc":"1.0","id":1,"method":"health"}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":{},"method":"health"}"#, -32600),
-        (r#"{"jsonrpc":"2.0","id":1,"method":"staking_get_validators"}"#, -32601),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"get_tokens"}"#, -32601),
         (r#"{"jsonrpc":"2.0","id":1,"method":"get_blocks","params":{"limit":-1}}"#, -32602),
         (r#"{"jsonrpc":"2.0","id":1,"method":"get_blocks","params":"x"}"#, -32602),
         (r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber"}"#, -32602),

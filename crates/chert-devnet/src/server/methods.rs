@@ -7,6 +7,7 @@ use super::network::{CHAIN_ID, chain_parameters, network_info};
 use super::params::Params;
 use super::rest;
 use super::rpc::RpcError;
+use super::state_methods::StateMethod;
 use crate::block::{BlockParts, BlockSpec};
 use crate::chain::PageRequest;
 use crate::ids::TxId;
@@ -34,6 +35,8 @@ pub(super) enum Method {
     NetworkId,
     NetworkInfo,
     ChainParameters,
+    /// Identities, governance, staking.
+    State(StateMethod),
 }
 
 impl Method {
@@ -53,7 +56,7 @@ impl Method {
             "get_network_id" | "net_version" | "getNetworkId" => Method::NetworkId,
             "get_network_info" => Method::NetworkInfo,
             "get_chain_parameters" => Method::ChainParameters,
-            _ => return None,
+            _ => return StateMethod::find(name).map(Method::State),
         })
     }
 
@@ -72,6 +75,7 @@ impl Method {
             Method::NetworkId => "get_network_id",
             Method::NetworkInfo => "get_network_info",
             Method::ChainParameters => "get_chain_parameters",
+            Method::State(method) => method.name(),
         }
     }
 
@@ -83,6 +87,7 @@ impl Method {
             Method::Transaction => &["tx_id"],
             // Ethereum's clients send a block tag as well; it is ignored.
             Method::Balance | Method::AccountNonce => &["address", "block"],
+            Method::State(method) => method.parameter_names(),
             _ => &[],
         }
     }
@@ -129,6 +134,7 @@ impl Method {
             Method::NetworkId => json!({ "network_id": format!("chert-devnet-{}", chain.seed()) }),
             Method::NetworkInfo => network_info(node, lag),
             Method::ChainParameters => chain_parameters(node),
+            Method::State(method) => method.call(node, lag, &params)?,
         };
         Ok(value.to_string().into_bytes())
     }

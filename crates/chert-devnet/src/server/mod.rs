@@ -2,12 +2,16 @@
 
 mod admin;
 mod deliver;
+mod governance;
 pub(crate) mod listener;
 mod methods;
 mod network;
 mod params;
+mod registry;
 mod rest;
 mod rpc;
+mod staking;
+mod state_methods;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,6 +30,7 @@ use tower_http::cors::{Any, CorsLayer};
 use crate::chain::Chain;
 use crate::faults::Faults;
 use listener::{Connection, Listener};
+pub use registry::RegistryQuirks;
 
 /// Blocks per `get_blocks` answer unless configured otherwise.
 pub const BLOCKS_CAP_DEFAULT: u64 = 1000;
@@ -54,6 +59,12 @@ pub struct ServerConfig {
     pub get_blocks: bool,
     /// Whether blocks carry `transaction_count`.
     pub declare_tx_count: bool,
+    /// Whether the identity registry exists; otherwise -32601.
+    pub identities: bool,
+    /// Whether governance and staking exist; otherwise -32601.
+    pub governance: bool,
+    /// How the registry's pages differ from those of a good node.
+    pub registry: RegistryQuirks,
     /// Whether `/admin/*` can mine, reorganise and set faults.
     pub admin: bool,
 }
@@ -69,6 +80,9 @@ impl Default for ServerConfig {
             blocks_cap: BLOCKS_CAP_DEFAULT,
             get_blocks: true,
             declare_tx_count: true,
+            identities: true,
+            governance: true,
+            registry: RegistryQuirks::default(),
             admin: false,
         }
     }
@@ -81,6 +95,8 @@ struct Node {
     config: ServerConfig,
     faults: Faults,
     requests: AtomicU64,
+    /// Pages of the registry served so far: some quirks come and go.
+    registry_pages: AtomicU64,
     started: Instant,
 }
 
@@ -114,6 +130,7 @@ impl Server {
             config,
             faults: Faults::none(),
             requests: AtomicU64::new(0),
+            registry_pages: AtomicU64::new(0),
             started: Instant::now(),
         });
         let service = router(node.clone()).into_make_service_with_connect_info::<Connection>();

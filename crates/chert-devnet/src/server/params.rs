@@ -65,6 +65,27 @@ impl Params {
         }
     }
 
+    /// Whether the parameter is there at all, `null` included.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The first of these names that is there, as text; numbers as they are written.
+    pub(super) fn find_text(&self, names: &[&str]) -> Result<Option<String>, RpcError> {
+        let Some(value) = names.iter().find_map(|name| self.0.get(*name)) else {
+            return Ok(None);
+        };
+        match value {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text.trim().to_owned())),
+            Value::Number(number) => Ok(Some(number.to_string())),
+            _ => {
+                let name = names.first().copied().unwrap_or_default();
+                Err(RpcError::invalid_params(&format!("{name} must be a string or a number")))
+            }
+        }
+    }
+
     pub(super) fn bool_or(&self, name: &str, default: bool) -> Result<bool, RpcError> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(default),
