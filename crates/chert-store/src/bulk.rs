@@ -71,6 +71,7 @@ impl Writer {
         sqlx::query("ANALYZE transactions, address_txs, blocks").execute(&mut *tx).await?;
         tracing::info!("building totals");
         rebuild_totals(&mut tx).await?;
+        crate::entities::work::corroborate_all(&mut tx).await?;
         sqlx::query!("UPDATE checkpoints SET bulk = FALSE WHERE pipeline = 'chain'")
             .execute(&mut *tx)
             .await?;

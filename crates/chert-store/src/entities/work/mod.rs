@@ -1,15 +1,21 @@
-//! Work submissions of oracles.
-
-use sqlx::PgConnection;
-use uuid::Uuid;
-
-use crate::StoreError;
-
-/// Moves the submissions of these accounts, and their contributions, to the identities that held
-/// the accounts when the work was validated. Called in the transaction that changed link intervals.
-pub(crate) async fn reattribute(
-    _db: &mut PgConnection,
-    _wallets: &[Uuid],
-) -> Result<(), StoreError> {
-    Ok(())
-}
+//! Work submissions of oracles: taking in pages of their feeds, whose work it is, which transaction
+//! paid it. What it adds up to is in [`crate::entities::pouw`].
+mod anchors;
+mod claims;
+mod event;
+mod index;
+mod load;
+mod merge;
+mod page;
+mod reattribute;
+mod rebuild;
+mod records;
+mod submission;
+#[cfg(test)]
+mod tests;
+mod write;
+pub use anchors::Anchors;
+pub(crate) use anchors::corroborate_all;
+pub use page::*;
+pub(crate) use reattribute::reattribute;
+pub(crate) use rebuild::{differing_work, rebuild_work};
