@@ -15,6 +15,9 @@ use crate::{Checkpoint, Store, StoreError};
 /// one page and not for "a tenth of the table", which is what `LIMIT $n` alone is taken for.
 pub const PAGE_ROWS_MAX: i64 = 101;
 
+/// Begins a transaction in which every statement sees the same snapshot of the database.
+pub(crate) const ONE_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
 /// Builds a [`Checkpoint`] from the `cp_*` columns of a row.
 macro_rules! checkpoint_of {
     ($row:expr) => {

@@ -129,7 +129,8 @@ macro_rules! registry {
 
 // Order: an entity that is unwound from the rows of another stands before it (orphans and events
 // copy blocks, addresses and counters read transactions and blocks). Applying does not depend on
-// the order, because rows come from the blocks themselves.
+// the order, because rows come from the blocks themselves; only anchors, which look up transactions,
+// stand after them.
 registry! {
     registry: identity::RegistryRows,
     events: event::BlockEvents,
@@ -141,4 +142,5 @@ registry! {
     quarantine: quarantine::QuarantineRows,
     transactions: transaction::TransactionRows,
     blocks: block::BlockRows,
+    anchors: work::Anchors,
 }

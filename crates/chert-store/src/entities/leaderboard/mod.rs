@@ -1,8 +1,27 @@
-//! Leaderboards.
+//! Leaderboards: rank snapshots, computed in the background from `pouw_scores`.
+//!
+//! Ranking needs everybody's figures at once, so it cannot be done by deltas. A board is instead
+//! sorted as a whole, seconds after a change, and stored as pages of encoded lines under a new
+//! snapshot id; a walk through its pages stays with one snapshot. Nothing here is a source of
+//! truth: all of it can be made again from `pouw_scores` at any time.
 
-use sqlx::PgConnection;
+pub mod board;
+mod encoding;
+mod figure;
+mod figures;
+mod percentile;
+pub mod query;
+mod ranking;
+mod refresh;
+mod snapshot;
+#[cfg(test)]
+mod testing;
 
-use crate::StoreError;
+pub use board::{Board, Kind, Metric, Scope, Timeframe};
+pub(crate) use encoding::find_place;
+pub use percentile::percentile_hundredths;
+pub use refresh::Refreshed;
+pub(crate) use refresh::identities_changed;
 
 /// What a registry commit (or its unwind) changed, as far as boards care.
 #[derive(Debug, Default)]
@@ -11,14 +30,4 @@ pub(crate) struct IdentityChanges {
     pub hidden: Vec<Vec<u8>>,
     /// Identities that have become public.
     pub shown: Vec<Vec<u8>>,
-}
-
-/// Called in the transaction that changed visibilities: nothing of a hidden identity may stay on
-/// a board that a reader can see after the commit.
-pub(crate) async fn identities_changed(
-    _db: &mut PgConnection,
-    _changes: &IdentityChanges,
-    _now_ms: i64,
-) -> Result<(), StoreError> {
-    Ok(())
 }

@@ -1,0 +1,134 @@
+//! Reading what boards are made from: `pouw_scores` once per scope and kind.
+
+use futures::TryStreamExt;
+use sqlx::PgConnection;
+
+use super::board::{Kind, Scope};
+use super::figure::Figure;
+use super::ranking::{Standing, Sums};
+use crate::StoreError;
+use crate::entities::pouw::RacClock;
+use crate::read::timed;
+
+/// Builds a [`Standing`] from a row of either statement below.
+macro_rules! standing_of {
+    ($row:expr, $clock:expr) => {{
+        let row = $row;
+        Standing {
+            subject: row.subject,
+            last_at: row.last_at,
+            all: sums(row.tasks_all, row.credits_all, row.rewards_all),
+            hours_24: sums(row.tasks_24, row.credits_24, row.rewards_24),
+            hours_48: sums(row.tasks_48, row.credits_48, row.rewards_48),
+            hours_168: sums(row.tasks_168, row.credits_168, row.rewards_168),
+            hours_192: sums(row.tasks_192, row.credits_192, row.rewards_192),
+            hours_720: sums(row.tasks_720, row.credits_720, row.rewards_720),
+            hours_744: sums(row.tasks_744, row.credits_744, row.rewards_744),
+            recent_average: recent_average($clock, &row.weight, &row.today),
+        }
+    }};
+}
+
+fn sums(tasks: i64, credits: Figure, rewards: Figure) -> Sums {
+    Sums { tasks, credits, rewards }
+}
+
+/// One contributor with an average beyond all measure must not stop the boards of all others: it
+/// is left off the boards that compare averages.
+fn recent_average(clock: &RacClock, weight: &str, today: &str) -> Figure {
+    match clock.credits(weight, today) {
+        Ok(credits) => Figure::atto(u128::try_from(credits.atto()).unwrap_or(0)),
+        Err(error) => {
+            tracing::warn!(%error, "a recent average credit cannot be computed");
+            Figure::ZERO
+        }
+    }
+}
+
+/// Everybody that may stand on a board of this scope and kind.
+pub(super) async fn load(
+    db: &mut PgConnection,
+    scope: Scope,
+    kind: Kind,
+    now_s: i64,
+) -> Result<Vec<Standing>, StoreError> {
+    let clock = &RacClock::new(now_s);
+    match scope {
+        Scope::Identities => timed!("load_identity_standings", identities(db, kind, clock)).await,
+        Scope::Addresses => timed!("load_account_standings", accounts(db, kind, clock)).await,
+    }
+}
+
+/// Public identities only. Index: the primary keys of `pouw_scores` and `pouw_daily` by prefix.
+async fn identities(
+    db: &mut PgConnection,
+    kind: Kind,
+    clock: &RacClock,
+) -> Result<Vec<Standing>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT s.subject AS "subject!", s.last_at AS "last_at!",
+                  s.tasks_all AS "tasks_all!", s.credits_all AS "credits_all!: Figure",
+                  s.rewards_all AS "rewards_all!: Figure",
+                  s.tasks_24 AS "tasks_24!", s.credits_24 AS "credits_24!: Figure",
+                  s.rewards_24 AS "rewards_24!: Figure",
+                  s.tasks_48 AS "tasks_48!", s.credits_48 AS "credits_48!: Figure",
+                  s.rewards_48 AS "rewards_48!: Figure",
+                  s.tasks_168 AS "tasks_168!", s.credits_168 AS "credits_168!: Figure",
+                  s.rewards_168 AS "rewards_168!: Figure",
+                  s.tasks_192 AS "tasks_192!", s.credits_192 AS "credits_192!: Figure",
+                  s.rewards_192 AS "rewards_192!: Figure",
+                  s.tasks_720 AS "tasks_720!", s.credits_720 AS "credits_720!: Figure",
+                  s.rewards_720 AS "rewards_720!: Figure",
+                  s.tasks_744 AS "tasks_744!", s.credits_744 AS "credits_744!: Figure",
+                  s.rewards_744 AS "rewards_744!: Figure",
+                  s.rac_weight::text AS "weight!",
+                  COALESCE(t.credits, 0)::text AS "today!"
+           FROM pouw_scores s
+           JOIN public_identities i ON i.identity_id = s.subject
+           LEFT JOIN (SELECT identity_id, sum(credits) AS credits FROM pouw_daily
+                      WHERE day = $2 AND work_kind = $1 GROUP BY identity_id) t
+               ON t.identity_id = s.subject
+           WHERE s.scope = 1 AND s.work_kind = $1"#,
+        kind.code(),
+        clock.today()
+    )
+    .fetch(db);
+    Ok(rows.map_ok(|row| standing_of!(row, clock)).try_collect().await?)
+}
+
+/// Every account. Index: the primary keys of `pouw_scores` and `pouw_daily` by prefix.
+async fn accounts(
+    db: &mut PgConnection,
+    kind: Kind,
+    clock: &RacClock,
+) -> Result<Vec<Standing>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT s.subject AS "subject!", s.last_at AS "last_at!",
+                  s.tasks_all AS "tasks_all!", s.credits_all AS "credits_all!: Figure",
+                  s.rewards_all AS "rewards_all!: Figure",
+                  s.tasks_24 AS "tasks_24!", s.credits_24 AS "credits_24!: Figure",
+                  s.rewards_24 AS "rewards_24!: Figure",
+                  s.tasks_48 AS "tasks_48!", s.credits_48 AS "credits_48!: Figure",
+                  s.rewards_48 AS "rewards_48!: Figure",
+                  s.tasks_168 AS "tasks_168!", s.credits_168 AS "credits_168!: Figure",
+                  s.rewards_168 AS "rewards_168!: Figure",
+                  s.tasks_192 AS "tasks_192!", s.credits_192 AS "credits_192!: Figure",
+                  s.rewards_192 AS "rewards_192!: Figure",
+                  s.tasks_720 AS "tasks_720!", s.credits_720 AS "credits_720!: Figure",
+                  s.rewards_720 AS "rewards_720!: Figure",
+                  s.tasks_744 AS "tasks_744!", s.credits_744 AS "credits_744!: Figure",
+                  s.rewards_744 AS "rewards_744!: Figure",
+                  s.rac_weight::text AS "weight!",
+                  COALESCE(t.credits, 0)::text AS "today!"
+           FROM pouw_scores s
+           LEFT JOIN (SELECT uuid_send(account_key) AS subject, sum(credits) AS credits
+                      FROM pouw_daily
+                      WHERE day = $2 AND work_kind = $1 GROUP BY account_key) t
+               ON t.subject = s.subject
+           WHERE s.scope = 0 AND s.work_kind = $1"#,
+        kind.code(),
+        clock.today()
+    )
+    .fetch(db);
+    Ok(rows.map_ok(|row| standing_of!(row, clock)).try_collect().await?)
+}

@@ -1,0 +1,268 @@
+//! Keeping the boards up to date: in the background when figures change, and at once when an
+//! identity hides.
+//!
+//! A background refresh computes without holding anything and then checks, under the identity
+//! feed's lock, that nobody else has written boards of identities meanwhile. So it can neither
+//! bring back an identity that has hidden while it computed nor hold up the registry.
+
+use sqlx::PgConnection;
+
+use super::board::{Board, Kind, Scope};
+use super::snapshot::{Encoded, Marks, confirm, encode_group, insert, load_marks};
+use super::{IdentityChanges, figures, percentile};
+use crate::read::timed;
+use crate::{Store, StoreError};
+
+/// Advisory lock of whoever refreshes boards in the background (any fixed number).
+const REFRESH_LOCK: i64 = 0x6368_6572_7403;
+/// Boards of many participants are not made anew all the time: so many participants per
+/// millisecond between two refreshes. 100 k participants: 2 s.
+const PARTICIPANTS_PER_MS: i64 = 50;
+/// Longest time between a change and the boards that show it, leaving room to compute them.
+const REFRESH_AGE_MS_MAX: i64 = 3_000;
+/// A replaced snapshot is kept this long for clients that are paging through it.
+const SNAPSHOT_AGE_MS_MAX: i64 = 10 * 60 * 1000;
+/// Lines of snapshots that are kept per board, whatever their age,
+const SNAPSHOT_LINES_MAX: i64 = 1_000_000;
+/// beyond so many snapshots, which are kept however large they are.
+const SNAPSHOTS_MIN: i64 = 3;
+/// Replaced snapshots that are removed in one statement.
+const PRUNE_ROWS_MAX: i64 = 500;
+
+/// What a refresh did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Boards that have a new snapshot.
+    pub boards: u32,
+    /// Boards that were computed and are as they were.
+    pub unchanged: u32,
+    /// Replaced snapshots that were removed.
+    pub pruned: u64,
+}
+
+impl Store {
+    /// Makes the boards anew whose figures have changed since their newest snapshot, or whose
+    /// clock has moved, and removes old snapshots. Cheap when nothing has changed.
+    pub async fn refresh_leaderboards(&self, now_ms: i64) -> Result<Refreshed, StoreError> {
+        let mut done = Refreshed::default();
+        // Held by a transaction, not by a session, so that a pooler may stand in between.
+        let mut holder = self.pool().begin().await?;
+        let mine =
+            sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "ok!""#, REFRESH_LOCK)
+                .fetch_one(&mut *holder)
+                .await?;
+        if mine {
+            self.refresh_all(now_ms, &mut done).await?;
+        }
+        holder.rollback().await?;
+        Ok(done)
+    }
+
+    async fn refresh_all(&self, now_ms: i64, done: &mut Refreshed) -> Result<(), StoreError> {
+        let mut hour_moved = false;
+        for scope in Scope::ALL {
+            for kind in Kind::ALL {
+                let moved = self.refresh_group(scope, kind, now_ms, done).await?;
+                hour_moved |= moved && scope == Scope::Identities;
+            }
+        }
+        if done.boards > 0 {
+            done.pruned = self.prune_leaderboards(now_ms).await?;
+        }
+        if hour_moved {
+            percentile::store(self).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives whether the boards now stand at another hour.
+    async fn refresh_group(
+        &self,
+        scope: Scope,
+        kind: Kind,
+        now_ms: i64,
+        done: &mut Refreshed,
+    ) -> Result<bool, StoreError> {
+        let boards = Board::group(scope, kind);
+        let mut tx = self.pool().begin().await?;
+        // The marks first: figures that are newer than their marks are only computed once more.
+        let marks = load_marks(&mut tx, &boards).await?;
+        if !is_due(&boards, &marks, now_ms) {
+            return Ok(false);
+        }
+        let encoded = compute(&mut tx, scope, kind, now_ms).await?;
+        tx.commit().await?;
+        let mut tx = self.pool().begin().await?;
+        let (new, same) = split(encoded, &marks);
+        let mut ours = Vec::with_capacity(new.len());
+        for encoded in &new {
+            let written = timed!("insert_leaderboard", insert(&mut tx, encoded, &marks, now_ms));
+            ours.push(written.await?);
+        }
+        if !still_newest(&mut tx, scope, &boards, &marks, &ours).await? {
+            // An identity has hidden or shown itself: what was computed is out of date.
+            return Ok(false);
+        }
+        confirm(&mut tx, &same, &marks, now_ms).await?;
+        tx.commit().await?;
+        done.boards += u32::try_from(new.len()).unwrap_or(u32::MAX);
+        done.unchanged += u32::try_from(same.len()).unwrap_or(u32::MAX);
+        Ok(boards
+            .iter()
+            .any(|b| marks.newest.get(&b.to_string()).is_none_or(|head| head.hour != marks.hour)))
+    }
+
+    /// Removes snapshots that nobody pages through any more; never the newest of a board.
+    async fn prune_leaderboards(&self, now_ms: i64) -> Result<u64, StoreError> {
+        // Locked in order and skipping what a registry commit removes at the same time.
+        let statement = sqlx::query!(
+            "WITH replaced AS (
+                 SELECT s.snapshot_id, lag(s.computed_at) OVER newest_first AS replaced_at,
+                        row_number() OVER newest_first AS place,
+                        sum(s.participants) OVER newest_first AS lines
+                 FROM leaderboard_snapshots s
+                 WINDOW newest_first AS (PARTITION BY s.board ORDER BY s.snapshot_id DESC)),
+             old AS (
+                 SELECT s.snapshot_id FROM leaderboard_snapshots s
+                 JOIN replaced r USING (snapshot_id)
+                 WHERE r.replaced_at < $1 OR (r.place > $4 AND r.lines > $2::bigint)
+                 ORDER BY s.snapshot_id LIMIT $3 FOR UPDATE OF s SKIP LOCKED)
+             DELETE FROM leaderboard_snapshots d USING old WHERE d.snapshot_id = old.snapshot_id",
+            now_ms - SNAPSHOT_AGE_MS_MAX,
+            SNAPSHOT_LINES_MAX,
+            PRUNE_ROWS_MAX,
+            SNAPSHOTS_MIN
+        );
+        let done = timed!("prune_leaderboards", statement.execute(self.pool())).await?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// Whether the boards have to be made anew now.
+fn is_due(boards: &[Board], marks: &Marks, now_ms: i64) -> bool {
+    let heads = boards.iter().map(|board| marks.newest.get(&board.to_string()));
+    heads.into_iter().any(|head| {
+        let Some(head) = head else { return true };
+        let changed = head.generation != marks.generation || head.hour != marks.hour;
+        let pause_ms = (head.participants / PARTICIPANTS_PER_MS).min(REFRESH_AGE_MS_MAX);
+        // A clock that was set back must not stop the boards.
+        let age_ms = now_ms - head.computed_at_ms;
+        changed && !(0..pause_ms).contains(&age_ms)
+    })
+}
+
+/// Reads the figures, ranks and encodes; the sorting off the runtime's threads.
+async fn compute(
+    db: &mut PgConnection,
+    scope: Scope,
+    kind: Kind,
+    now_ms: i64,
+) -> Result<Vec<Encoded>, StoreError> {
+    let standings = figures::load(db, scope, kind, now_ms.div_euclid(1000)).await?;
+    let encoding = tokio::task::spawn_blocking(move || encode_group(scope, kind, &standings));
+    encoding.await.map_err(|e| StoreError::Batch(format!("ranking was cut short: {e}")))
+}
+
+/// Boards that differ from their newest snapshot, and the snapshots of those that do not.
+fn split(encoded: Vec<Encoded>, marks: &Marks) -> (Vec<Encoded>, Vec<i64>) {
+    let mut same = Vec::new();
+    let mut new = Vec::new();
+    for board in encoded {
+        match marks.newest.get(&board.board.to_string()) {
+            Some(head) if head.digest == board.digest => same.push(head.snapshot_id),
+            _ => new.push(board),
+        }
+    }
+    (new, same)
+}
+
+/// Holds the identity feed shared and tells whether the newest snapshots, apart from our own, are
+/// still those that were seen before computing. Boards of addresses hold nothing of identities.
+async fn still_newest(
+    db: &mut PgConnection,
+    scope: Scope,
+    boards: &[Board],
+    marks: &Marks,
+    ours: &[i64],
+) -> Result<bool, StoreError> {
+    if scope == Scope::Addresses {
+        return Ok(true);
+    }
+    sqlx::query!("SELECT generation FROM feeds WHERE feed = 'identity' FOR SHARE")
+        .fetch_one(&mut *db)
+        .await?;
+    let names: Vec<String> = boards.iter().map(Board::to_string).collect();
+    let rows = sqlx::query!(
+        r#"SELECT b.board AS "board!", s.snapshot_id, s.generation
+           FROM UNNEST($1::text[]) b(board)
+           CROSS JOIN LATERAL (
+               SELECT l.snapshot_id, l.generation FROM leaderboard_snapshots l
+               WHERE l.board = b.board AND l.snapshot_id <> ALL($2)
+               ORDER BY l.snapshot_id DESC LIMIT 1) s"#,
+        &names,
+        ours
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let seen = |board: &str, id: i64, generation: i64| {
+        marks
+            .newest
+            .get(board)
+            .is_some_and(|head| (head.snapshot_id, head.generation) == (id, generation))
+    };
+    Ok(rows.len() == marks.newest.len()
+        && rows.iter().all(|r| seen(&r.board, r.snapshot_id, r.generation)))
+}
+
+/// Called in the transaction that changed visibilities: nothing of a hidden identity may stay on
+/// a board that a reader can see after the commit, not even as a number that is missing.
+pub(crate) async fn identities_changed(
+    db: &mut PgConnection,
+    changes: &IdentityChanges,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if !changes.shown.is_empty() {
+        // The next refresh finds its snapshots out of date.
+        sqlx::query!(
+            "UPDATE leaderboard_snapshots SET generation = -1
+             WHERE board LIKE 'identities/%'
+               AND EXISTS (SELECT 1 FROM pouw_scores
+                           WHERE scope = 1 AND work_kind IN (0, 1) AND subject = ANY($1))",
+            &changes.shown
+        )
+        .execute(&mut *db)
+        .await?;
+    }
+    if changes.hidden.is_empty() || !have_worked(db, &changes.hidden).await? {
+        return Ok(());
+    }
+    let mut fresh = Vec::new();
+    for kind in Kind::ALL {
+        let marks = load_marks(db, &Board::group(Scope::Identities, kind)).await?;
+        for encoded in compute(db, Scope::Identities, kind, now_ms).await? {
+            fresh.push(insert(db, &encoded, &marks, now_ms).await?);
+        }
+    }
+    sqlx::query!(
+        "DELETE FROM leaderboard_snapshots
+         WHERE board LIKE 'identities/%' AND NOT snapshot_id = ANY($1)",
+        &fresh
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Whether any of the identities may stand on a snapshot, of now or of before.
+/// Indexes: `pouw_scores_pkey`, `work_submissions_identity`.
+async fn have_worked(db: &mut PgConnection, identities: &[Vec<u8>]) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM pouw_scores
+                          WHERE scope = 1 AND work_kind IN (0, 1) AND subject = ANY($1))
+               OR EXISTS (SELECT 1 FROM work_submissions WHERE identity_id = ANY($1)) AS "found!""#,
+        identities
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(found)
+}
