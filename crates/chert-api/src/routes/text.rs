@@ -48,6 +48,18 @@ impl Serialize for Count<'_> {
     }
 }
 
+/// Hundredths, written as a JSON number with at most two decimals.
+#[derive(Debug, Clone, Copy)]
+pub struct Hundredths(pub i64);
+
+impl Serialize for Hundredths {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Percentages: 10 000 at most.
+        let number = i32::try_from(self.0).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_f64(f64::from(number) / 100.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
