@@ -11,10 +11,15 @@ use crate::config::BLOCK_TIME_MIN;
 use crate::miner::now_ms;
 use crate::{
     BLOCKS_CAP_DEFAULT, BRANCH_WINDOW_DEFAULT, Chain, ChainConfig, Fault, FaultPlan, Miner,
-    MinerConfig, Profile, Server, ServerConfig,
+    MinerConfig, ORACLE_STEP_MS_DEFAULT, Oracle, OracleConfig, OraclePacer, OracleServer,
+    OracleServerConfig, Profile, Server, ServerConfig,
 };
 
 const REPLICAS_MAX: u16 = 16;
+const ORACLES_MAX: u16 = 16;
+/// Oracles start with so many items, so far apart: some days of work.
+const ORACLE_ITEMS: u64 = 2000;
+const ORACLE_HISTORY_STEP_MS: u64 = 300_000;
 
 /// The load of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -97,6 +102,18 @@ pub struct DevnetArgs {
     /// Leave transaction_count out of blocks
     #[arg(long)]
     pub no_tx_count: bool,
+    /// Oracles with a work feed; the first signs its items, the second does not, and so on
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub oracles: u16,
+    /// Address of the first oracle, the others on the ports above; port 0 takes free ones
+    #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 8765)), value_name = "ADDR")]
+    pub oracle_listen: SocketAddr,
+    /// Time between two items of an oracle, in milliseconds
+    #[arg(long, default_value_t = ORACLE_STEP_MS_DEFAULT, value_name = "MS")]
+    pub oracle_step_ms: u64,
+    /// Key that requests to the oracles need [default: none]
+    #[arg(long, value_name = "KEY")]
+    pub oracle_api_key: Option<String>,
     /// Serve /admin/mine, /admin/reorg and /admin/faults
     #[arg(long)]
     pub admin: bool,
@@ -125,12 +142,8 @@ impl DevnetArgs {
     }
 
     fn server_config(&self, replica: u16) -> ServerConfig {
-        let mut addr = self.listen;
-        if addr.port() != 0 {
-            addr.set_port(addr.port().saturating_add(replica));
-        }
         ServerConfig {
-            addr,
+            addr: nth_addr(self.listen, replica),
             lag_blocks: if replica == 0 { 0 } else { self.replica_lag },
             batch: !self.no_batch,
             root_only: self.root_only,
@@ -140,6 +153,22 @@ impl DevnetArgs {
             declare_tx_count: !self.no_tx_count,
             admin: self.admin,
             ..ServerConfig::default()
+        }
+    }
+
+    fn oracle_config(&self, number: u16, chain: &Chain) -> OracleConfig {
+        OracleConfig {
+            seed: self.seed.wrapping_add(u64::from(number)),
+            signed: number.is_multiple_of(2),
+            items: ORACLE_ITEMS,
+            accounts: chain.addresses(),
+            start_time_ms: now_ms().saturating_sub(ORACLE_ITEMS * ORACLE_HISTORY_STEP_MS),
+            history_step_ms: ORACLE_HISTORY_STEP_MS,
+            step_ms: self.oracle_step_ms,
+            shared_seed: Some(self.seed),
+            network_id: format!("chert-devnet-{}", self.seed),
+            chain: Some(chain.clone()),
+            ..OracleConfig::default()
         }
     }
 
@@ -153,13 +182,46 @@ impl DevnetArgs {
     }
 }
 
+fn nth_addr(mut first: SocketAddr, number: u16) -> SocketAddr {
+    if first.port() != 0 {
+        first.set_port(first.port().saturating_add(number));
+    }
+    first
+}
+
+/// Starts the oracles and what appends to their logs, printing where they listen.
+async fn start_oracles(
+    args: &DevnetArgs,
+    chain: &Chain,
+) -> io::Result<Vec<(OracleServer, OraclePacer)>> {
+    let mut oracles = Vec::new();
+    for number in 0..args.oracles {
+        let oracle = Oracle::new(args.oracle_config(number, chain));
+        let config = OracleServerConfig {
+            addr: nth_addr(args.oracle_listen, number),
+            api_key: args.oracle_api_key.clone(),
+            ..OracleServerConfig::default()
+        };
+        let server = OracleServer::start(oracle.clone(), config).await?;
+        let key: String = oracle.public_key().iter().map(|byte| format!("{byte:02x}")).collect();
+        let kind = if oracle.is_signed() { "signed" } else { "unsigned" };
+        println!(
+            "devnet oracle {}: {} ({kind}, public key {key})",
+            oracle.oracle_id(),
+            server.url()
+        );
+        oracles.push((server, OraclePacer::start(oracle)));
+    }
+    Ok(oracles)
+}
+
 /// Runs the chain until `shutdown` is ready, printing where it listens.
 ///
 /// # Errors
-/// When an address cannot be bound, or more than 16 replicas are asked for.
+/// When an address cannot be bound, or more than 16 replicas or oracles are asked for.
 pub async fn run(args: DevnetArgs, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-    if args.replicas > REPLICAS_MAX {
-        let message = format!("at most {REPLICAS_MAX} replicas");
+    if args.replicas > REPLICAS_MAX || args.oracles > ORACLES_MAX {
+        let message = format!("at most {REPLICAS_MAX} replicas and {ORACLES_MAX} oracles");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     let config = args.chain_config();
@@ -181,6 +243,7 @@ pub async fn run(args: DevnetArgs, shutdown: impl Future<Output = ()>) -> io::Re
     if let Some(server) = servers.first() {
         server.faults().set(args.fault_plan());
     }
+    let oracles = start_oracles(&args, &chain).await?;
     let schedule = MinerConfig {
         block_time,
         reorg_every: args.reorg_every,
@@ -190,6 +253,10 @@ pub async fn run(args: DevnetArgs, shutdown: impl Future<Output = ()>) -> io::Re
     shutdown.await;
     if let Some(miner) = miner {
         miner.stop().await;
+    }
+    for (server, pacer) in oracles {
+        pacer.stop().await;
+        server.shutdown().await;
     }
     for server in servers {
         server.shutdown().await;

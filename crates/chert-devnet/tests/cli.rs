@@ -22,7 +22,8 @@ fn faults_are_a_list_with_values() {
 
 #[tokio::test]
 async fn it_runs_until_told_to_stop() {
-    let line = "devnet --listen 127.0.0.1:0 --history 1000000 --replicas 2 --replica-lag 3 --reorg-every 5";
+    let line = "devnet --listen 127.0.0.1:0 --history 1000000 --replicas 2 --replica-lag 3 --reorg-every 5 \
+                --oracles 2 --oracle-listen 127.0.0.1:0";
     let args = Command::try_parse_from(line.split(' ')).unwrap().devnet;
     run(args.clone(), std::future::ready(())).await.unwrap();
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -43,7 +43,7 @@ impl Voting {
     pub(crate) fn of(profile: Profile) -> Voting {
         match profile.is_small() {
             true => Voting {
-                births: Schedule { every: 8, dense: 100, sparse: 160 },
+                births: Schedule { every: 8, dense: 1000, sparse: 160 },
                 delay: 2,
                 window: 12,
                 step: 4,

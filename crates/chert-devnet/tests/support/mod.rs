@@ -75,3 +75,36 @@ pub async fn call(server: &Server, method: &str, params: Value) -> Reply {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
     post(server, &request.to_string()).await
 }
+
+/// `GET` from any server of this crate, with these header lines (each ending with CR LF).
+pub async fn get(url: &str, path: &str, headers: &str) -> Option<Reply> {
+    let addr = url.trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(addr).await.expect("a connection");
+    let head = format!("GET {path} HTTP/1.1\r\nHost: oracle\r\n{headers}Connection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.expect("the head is sent");
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+    let _ = read.expect("an answer in time");
+    let end = bytes.windows(4).position(|part| part == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok())?;
+    let mut body = bytes[end + 4..].to_vec();
+    if head.contains("transfer-encoding: chunked") {
+        body = unchunked(&body);
+    }
+    Some(Reply { status, head, body })
+}
+
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    while let Some(end) = body.windows(2).position(|part| part == b"\r\n") {
+        let digits = String::from_utf8_lossy(&body[..end]).into_owned();
+        let size = usize::from_str_radix(digits.trim(), 16).expect("a chunk size");
+        if size == 0 {
+            break;
+        }
+        out.extend_from_slice(&body[end + 2..end + 2 + size]);
+        body = &body[end + 4 + size..];
+    }
+    out
+}
