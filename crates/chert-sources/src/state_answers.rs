@@ -79,10 +79,10 @@ pub(crate) fn list_of(raw: &RawValue, name: &str) -> Result<Vec<Box<RawValue>>, 
 pub(crate) fn parse_proposals(
     raw: &RawValue,
 ) -> Result<Vec<Result<Proposal, Rejected>>, SourceError> {
-    let parse = |item: &Box<RawValue>| {
+    let parse = |item: &RawValue| {
         Proposal::parse(item.get()).map_err(|e| rejected(item, "proposal", "proposal_id", &e))
     };
-    Ok(list_of(raw, "proposals")?.iter().map(parse).collect())
+    Ok(list_of(raw, "proposals")?.iter().map(|item| parse(item)).collect())
 }
 
 /// The proposal in `{proposal}` or bare.
@@ -112,10 +112,10 @@ pub(crate) fn parse_votes(
     raw: &RawValue,
     id: &str,
 ) -> Result<Vec<Result<Vote, Rejected>>, SourceError> {
-    let parse = |item: &Box<RawValue>| {
+    let parse = |item: &RawValue| {
         Vote::parse(item.get(), id).map_err(|e| rejected(item, &format!("vote:{id}"), "voter", &e))
     };
-    Ok(list_of(raw, "votes")?.iter().map(parse).collect())
+    Ok(list_of(raw, "votes")?.iter().map(|item| parse(item)).collect())
 }
 
 pub(crate) fn parse_delegations(

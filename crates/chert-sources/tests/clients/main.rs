@@ -1,0 +1,6 @@
+//! The clients against small HTTP servers of the tests' own.
+#![expect(clippy::expect_used, reason = "tests")]
+
+mod node_state;
+mod oracle;
+mod server;
