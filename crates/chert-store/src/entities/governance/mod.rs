@@ -4,5 +4,5 @@ mod definition;
 mod index;
 pub mod query;
 pub(crate) mod row;
-pub use index::*;
 pub(crate) use definition::{differing_rows, rebuild};
+pub use index::*;

@@ -246,10 +246,7 @@ pub(super) async fn requeue_old_powers(
 
 /// What was read above the ancestor is read again, before anything else, and no longer outranks a
 /// newer reading.
-pub(super) async fn unwind_powers(
-    db: &mut PgConnection,
-    ancestor: i64,
-) -> Result<(), StoreError> {
+pub(super) async fn unwind_powers(db: &mut PgConnection, ancestor: i64) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO power_queue (address_key, address, asked_at)
          SELECT address_key, address, $2 FROM voting_power WHERE height > $1

@@ -114,13 +114,10 @@ async fn upsert(
     height: i64,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
-    let written = sqlx::query_file!(
-        "src/entities/governance/index/upsert_proposals.sql",
-        json,
-        height
-    )
-    .fetch_all(db)
-    .await?;
+    let written =
+        sqlx::query_file!("src/entities/governance/index/upsert_proposals.sql", json, height)
+            .fetch_all(db)
+            .await?;
     touched.changed |= !written.is_empty();
     for row in written {
         touched.identities.extend(row.proposer_identity);
@@ -152,12 +149,10 @@ pub(super) async fn unwind_proposals(
     ancestor: i64,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
-    let gone = sqlx::query_scalar!(
-        "SELECT proposal_id FROM proposals WHERE first_height > $1",
-        ancestor
-    )
-    .fetch_all(&mut *db)
-    .await?;
+    let gone =
+        sqlx::query_scalar!("SELECT proposal_id FROM proposals WHERE first_height > $1", ancestor)
+            .fetch_all(&mut *db)
+            .await?;
     delete(db, &gone, touched).await?;
     sqlx::query!("DELETE FROM proposal_transitions WHERE height > $1", ancestor)
         .execute(&mut *db)

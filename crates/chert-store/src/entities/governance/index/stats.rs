@@ -45,10 +45,7 @@ pub(crate) async fn reattribute(
 }
 
 /// Gives the identities that votes left or came to. Index: `votes_voter_key`.
-async fn move_votes(
-    db: &mut PgConnection,
-    wallets: &[Uuid],
-) -> Result<Vec<Vec<u8>>, StoreError> {
+async fn move_votes(db: &mut PgConnection, wallets: &[Uuid]) -> Result<Vec<Vec<u8>>, StoreError> {
     let moved = sqlx::query_scalar!(
         r#"WITH held AS (
                SELECT proposal_id, voter_key, voter_identity AS before,

@@ -125,10 +125,7 @@ pub async fn get_power(
 ///
 /// A write that a read of the API makes; it fails on a read replica and the caller then answers
 /// with what is known.
-pub async fn ask_powers(
-    db: impl PgExecutor<'_>,
-    addresses: &[Address],
-) -> Result<(), StoreError> {
+pub async fn ask_powers(db: impl PgExecutor<'_>, addresses: &[Address]) -> Result<(), StoreError> {
     let keys: Vec<Uuid> = addresses.iter().map(|a| a.key().to_uuid()).collect();
     let texts: Vec<&str> = addresses.iter().map(Address::as_str).collect();
     let statement = sqlx::query!(
