@@ -27,6 +27,7 @@ pub const TIP_MAX_AGE: Duration = Duration::from_secs(2);
 const TIP_CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=2");
 const FINAL_CACHE_CONTROL: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
+const REVALIDATE_CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
 /// For answers that must not be kept.
 pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -42,6 +43,9 @@ pub enum Freshness {
     Final,
     /// Until the tip moves.
     Tip,
+    /// Until the next response, which the client must ask for: what identities show may change
+    /// with any of their registry updates.
+    Revalidate,
     /// Not even until the next request.
     Never,
 }
@@ -145,6 +149,7 @@ impl Answer {
         let cache_control = match self.freshness {
             Freshness::Final => FINAL_CACHE_CONTROL,
             Freshness::Tip => TIP_CACHE_CONTROL,
+            Freshness::Revalidate => REVALIDATE_CACHE_CONTROL,
             Freshness::Never => NO_STORE,
         };
         headers.insert(header::CACHE_CONTROL, cache_control);

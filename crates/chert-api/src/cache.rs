@@ -54,7 +54,7 @@ impl Expiry<String, Arc<Answer>> for UntilStale {
         _: Instant,
     ) -> Option<Duration> {
         Some(match answer.freshness() {
-            Freshness::Never => Duration::ZERO,
+            Freshness::Revalidate | Freshness::Never => Duration::ZERO,
             Freshness::Final if !key.contains(AT) => FINAL_IDLE,
             Freshness::Final | Freshness::Tip => TIP_MAX_AGE,
         })
@@ -88,6 +88,15 @@ impl AnswerCache {
     }
 }
 
+/// Answers by `load` and keeps nothing: for whatever contains anything of an identity, whose owner
+/// may hide it at any moment.
+pub async fn pass_by(
+    call: &Call,
+    load: impl Future<Output = Result<Answer, Problem>>,
+) -> Result<Response, Problem> {
+    Ok(load.await?.respond(call.if_none_match()))
+}
+
 /// Answers from the cache, else by `load`; equal requests at the same time load once.
 pub async fn serve(
     api: &ApiState,
@@ -95,19 +104,48 @@ pub async fn serve(
     scope: Scope,
     load: impl Future<Output = Result<Answer, Problem>>,
 ) -> Result<Response, Problem> {
+    let (answer, _) = find_or_load(api, call, scope, load).await?;
+    Ok(answer.respond(call.if_none_match()))
+}
+
+/// As [`serve`], for answers that hold something of an identity only sometimes: those are loaded
+/// for each request, and others shared.
+pub async fn serve_mixed<Load>(
+    api: &ApiState,
+    call: &Call,
+    load: impl Fn() -> Load,
+) -> Result<Response, Problem>
+where
+    Load: Future<Output = Result<Answer, Problem>>,
+{
+    let (answer, loaded) = find_or_load(api, call, Scope::Tip, load()).await?;
+    if answer.freshness() == Freshness::Revalidate && !loaded {
+        // Another request began to load it before this one came: it may be from before a change.
+        return pass_by(call, load()).await;
+    }
+    Ok(answer.respond(call.if_none_match()))
+}
+
+/// The answer, and whether this request loaded it.
+async fn find_or_load(
+    api: &ApiState,
+    call: &Call,
+    scope: Scope,
+    load: impl Future<Output = Result<Answer, Problem>>,
+) -> Result<(Arc<Answer>, bool), Problem> {
     let Some(cache) = &api.cache().answers else {
-        return Ok(load.await?.respond(call.if_none_match()));
+        return Ok((Arc::new(load.await?), true));
     };
     let key = call.cache_key();
     if scope == Scope::MayBeFinal
         && let Some(answer) = cache.get(&key).await
     {
         api.cache().hits.increment(1);
-        return Ok(answer.respond(call.if_none_match()));
+        return Ok((answer, false));
     }
+    let mut loaded = false;
     let answer = match api.snapshot().tag() {
         Some(tag) => {
-            let mut loaded = false;
             let once = async {
                 loaded = true;
                 load.await.map(Arc::new)
@@ -119,11 +157,12 @@ pub async fn serve(
         }
         None => {
             api.cache().misses.increment(1);
+            loaded = true;
             Arc::new(load.await?)
         }
     };
     if answer.freshness() == Freshness::Final {
         cache.insert(key, Arc::clone(&answer)).await;
     }
-    Ok(answer.respond(call.if_none_match()))
+    Ok((answer, loaded))
 }

@@ -11,8 +11,20 @@ use crate::error::Problem;
 const VERSION: u8 = 1;
 /// Version, list, scope, position.
 const HEAD_BYTES: usize = 1 + 1 + 4 + 8;
-/// A block hash at most.
-const TAIL_BYTES_MAX: usize = silica_models::BLOCK_HASH_BYTES_MAX;
+/// Id of an identity.
+const ID_BYTES: usize = 32;
+/// Folded name of an identity: 64 characters of 4 bytes.
+const NAME_BYTES_MAX: usize = 64 * 4;
+/// An identity found by name: its id and its folded name.
+const TAIL_BYTES_MAX: usize = ID_BYTES + NAME_BYTES_MAX;
+/// A proposal's id at most.
+const PROPOSAL_BYTES_MAX: usize = chert_store::entities::governance::PROPOSAL_ID_BYTES_MAX;
+/// A leaderboard's snapshot id.
+const SNAPSHOT_BYTES: usize = 8;
+/// Slug of a project or id of an oracle at most.
+const WORK_NAME_BYTES_MAX: usize = 128;
+/// An address key.
+const KEY_BYTES: usize = 16;
 /// Longest cursor text.
 pub const CURSOR_CHARS_MAX: usize = (HEAD_BYTES + TAIL_BYTES_MAX).div_ceil(3) * 4;
 
@@ -30,6 +42,25 @@ pub enum List {
     History = 4,
     /// Orphans by height and hash, descending.
     Orphans = 5,
+    /// Lines of a leaderboard by place; the tail is the snapshot.
+    Leaderboard = 30,
+    /// One identity's submissions: 0 for what is open, else the time of the decision plus one, and
+    /// the submission's id, descending.
+    PouwHistory = 31,
+    /// One identity's days, descending.
+    PouwSeries = 32,
+    /// Projects by slug.
+    Projects = 33,
+    /// Oracles by id.
+    Oracles = 34,
+    /// Wallets of one identity by time and key, descending.
+    Wallets = 6,
+    /// Identities by likeness of name (the position), name and id.
+    Identities = 7,
+    /// Proposals by time and id, descending.
+    Proposals = 10,
+    /// Votes of one proposal by time and voter, descending.
+    Votes = 11,
 }
 
 /// A place in a list.
@@ -49,6 +80,17 @@ impl Cursor {
     /// A place by its position alone.
     pub fn at(list: List, scope: u32, position: i64) -> Self {
         Self { list, scope, position, tail: Vec::new() }
+    }
+
+    /// A place by a name alone.
+    pub fn named(list: List, name: &str) -> Self {
+        Self { list, scope: 0, position: 0, tail: name.as_bytes().to_vec() }
+    }
+
+    /// The tail as a name.
+    pub fn tail_text(&self) -> Result<&str, Problem> {
+        let name = std::str::from_utf8(&self.tail).ok().filter(|name| !name.contains('\0'));
+        name.ok_or_else(|| Problem::invalid("cursor is damaged; start again without a cursor"))
     }
 
     /// The text for clients.
@@ -81,7 +123,13 @@ impl Cursor {
             tail: tail.to_vec(),
         };
         let tail_fits = match list {
-            List::Orphans => (1..=TAIL_BYTES_MAX).contains(&tail.len()),
+            List::Orphans => (1..=silica_models::BLOCK_HASH_BYTES_MAX).contains(&tail.len()),
+            List::Proposals => (1..=PROPOSAL_BYTES_MAX).contains(&tail.len()),
+            List::Votes | List::Wallets => tail.len() == KEY_BYTES,
+            List::Identities => (ID_BYTES..=TAIL_BYTES_MAX).contains(&tail.len()),
+            List::Leaderboard => tail.len() == SNAPSHOT_BYTES,
+            List::PouwHistory => tail.len() == ID_BYTES,
+            List::Projects | List::Oracles => (1..=WORK_NAME_BYTES_MAX).contains(&tail.len()),
             _ => tail.is_empty(),
         };
         let ours = version == VERSION && kind == list as u8 && cursor.scope == scope;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chert_store::privacy::Closed;
 use chert_store::read::Outage;
 use chert_store::{Checkpoint, StoreError};
 use serde::Serialize;
@@ -27,6 +28,12 @@ pub enum Kind {
     InvalidParameter,
     /// Well-formed, but there is no such object or route.
     NotFound,
+    /// The identity does not show its figures to this caller.
+    StatsHidden,
+    /// The cursor belongs to a snapshot that is gone.
+    SnapshotExpired,
+    /// The request builds on a version of the object that is not the current one.
+    VersionConflict,
     /// The route exists, the method does not.
     MethodNotAllowed,
     /// The request body is above the limit.
@@ -49,9 +56,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for the API description.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidParameter,
         Self::NotFound,
+        Self::StatsHidden,
+        Self::SnapshotExpired,
+        Self::VersionConflict,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::UriTooLong,
@@ -70,6 +80,9 @@ impl Kind {
                 ("invalid-parameter", "Invalid parameter", StatusCode::BAD_REQUEST)
             }
             Self::NotFound => ("not-found", "Not found", StatusCode::NOT_FOUND),
+            Self::StatsHidden => ("stats-hidden", "Statistics are hidden", StatusCode::FORBIDDEN),
+            Self::SnapshotExpired => ("snapshot-expired", "Snapshot expired", StatusCode::GONE),
+            Self::VersionConflict => ("version-conflict", "Version conflict", StatusCode::CONFLICT),
             Self::MethodNotAllowed => {
                 ("method-not-allowed", "Method not allowed", StatusCode::METHOD_NOT_ALLOWED)
             }
@@ -207,6 +220,17 @@ impl Problem {
             detail: &self.detail,
             instance,
             request_id,
+        }
+    }
+}
+
+impl From<Closed> for Problem {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Unknown => Self::not_found("There is no such identity."),
+            Closed::Hidden => {
+                Self::new(Kind::StatsHidden, "This identity does not show its statistics to you.")
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! `cache` for finished bytes or the store for rows.
 
 pub mod answer;
+mod body;
 mod cache;
 pub mod cursor;
 pub mod error;
@@ -13,8 +14,10 @@ mod middleware;
 pub mod openapi;
 mod operations;
 mod params;
+mod prepared;
 pub mod routes;
 mod server;
+mod signature;
 mod snapshot;
 mod state;
 

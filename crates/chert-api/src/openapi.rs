@@ -3,7 +3,7 @@
 //! What all operations share (headers, error answers) is added here once, so that no handler can
 //! forget it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
@@ -22,6 +22,9 @@ use crate::routes;
     ),
     tags(
         (name = "explorer", description = "Blocks, transactions, addresses"),
+        (name = "identity", description = "Profiles, wallets, search by name"),
+        (name = "governance", description = "Proposals, votes, voting power"),
+        (name = "pouw", description = "Useful work: contributors, leaderboards, oracles"),
         (name = "status", description = "Where the index stands"),
         (name = "operations", description = "Health, metrics, this description"),
     ),
@@ -41,8 +44,8 @@ pub fn openapi_json() -> String {
     let mut value = serde_json::to_value(document).unwrap_or_default();
     if let Some(paths) = value.get_mut("paths").and_then(Value::as_object_mut) {
         for (path, operations) in paths {
-            for operation in operations.as_object_mut().into_iter().flat_map(Map::values_mut) {
-                complete(path, operation);
+            for (method, operation) in operations.as_object_mut().into_iter().flatten() {
+                complete(method, path, operation);
             }
         }
     }
@@ -57,12 +60,12 @@ pub fn openapi_json() -> String {
 }
 
 /// Adds to one operation what all have in common.
-fn complete(path: &str, operation: &mut Value) {
+fn complete(method: &str, path: &str, operation: &mut Value) {
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
         return;
     };
     let data = path.starts_with("/v1/");
-    let cached = path.starts_with("/v1/explorer/");
+    let cached = data && method == "get" && path != "/v1/status";
     for (status, response) in responses.iter_mut() {
         if let Some(response) = response.as_object_mut().filter(|_| status == "200") {
             let names = HEADERS.iter().filter(|(_, scope, _)| match scope {
@@ -82,7 +85,10 @@ fn complete(path: &str, operation: &mut Value) {
         let (slug, _, status) = kind.table();
         let fits = match kind {
             Kind::NotFound => path.contains('{'),
+            Kind::StatsHidden => path.contains("{identity_id}") || path.ends_with("{id}/stats"),
+            Kind::VersionConflict => method != "get" && !path.ends_with("/verify"),
             Kind::IndexBuilding => false,
+            Kind::SnapshotExpired => path == "/v1/pouw/leaderboard",
             Kind::InvalidParameter | Kind::UriTooLong => true,
             Kind::RateLimited => !never_refused,
             Kind::Unavailable | Kind::Timeout => data,

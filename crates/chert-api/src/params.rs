@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Uri, header};
 use chert_store::entities::block::query::BlockId;
-use silica_models::{Address, BlockHash, HEIGHT_MAX};
+use silica_models::{Address, BlockHash, HEIGHT_MAX, IdentityId};
 use utoipa::IntoParams;
 
 use crate::cursor::{CURSOR_CHARS_MAX, Cursor, List};
@@ -33,14 +33,14 @@ pub struct PageParams {
     #[param(minimum = 1, maximum = 100, default = 50, example = 50)]
     limit: Option<u16>,
     /// `next_cursor` of the page before. Not together with `offset`.
-    #[param(max_length = 108)]
+    #[param(max_length = 404)]
     cursor: Option<String>,
     /// Items to skip; beyond 10 000 use the cursor.
     #[param(minimum = 0, maximum = 10000, example = 0)]
     offset: Option<u32>,
 }
 
-const _: () = assert!(CURSOR_CHARS_MAX == 108);
+const _: () = assert!(CURSOR_CHARS_MAX == 404);
 
 /// Where a page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Page {
 #[derive(Debug)]
 pub struct Call {
     uri: Uri,
-    segment: Option<String>,
+    segments: Vec<String>,
     if_none_match: Option<HeaderValue>,
 }
 
@@ -80,22 +80,27 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         // `check_encoding` has run, so the parameters decode.
-        let segment = match RawPathParams::from_request_parts(parts, state).await {
-            Ok(params) => params.iter().next().map(|(_, value)| value.to_owned()),
-            Err(_) => None,
+        let segments = match RawPathParams::from_request_parts(parts, state).await {
+            Ok(params) => params.iter().map(|(_, value)| value.to_owned()).collect(),
+            Err(_) => Vec::new(),
         };
         Ok(Self {
             uri: parts.uri.clone(),
-            segment,
+            segments,
             if_none_match: parts.headers.get(header::IF_NONE_MATCH).cloned(),
         })
     }
 }
 
 impl Call {
-    /// The path's parameter, decoded.
+    /// The path's first parameter, decoded.
     pub fn segment(&self) -> &str {
-        self.segment.as_deref().unwrap_or_default()
+        self.segments.first().map_or("", String::as_str)
+    }
+
+    /// The path's second parameter, decoded.
+    pub fn second_segment(&self) -> &str {
+        self.segments.get(1).map_or("", String::as_str)
     }
 
     /// The client's known entity tags.
@@ -139,6 +144,11 @@ impl Call {
                 "A block is named by its height (decimal digits) or by its hash (64 hex digits).",
             )),
         }
+    }
+
+    /// The path's first parameter as the id of an identity.
+    pub fn identity_id(&self) -> Result<IdentityId, Problem> {
+        IdentityId::parse(self.segment()).map_err(|e| Problem::invalid(e.to_string()))
     }
 
     /// The path's parameter as an address.
@@ -188,9 +198,29 @@ impl<'a> Params<'a> {
         }
     }
 
+    /// A parameter that takes one of a few words.
+    pub fn choice<T: Copy>(
+        &self,
+        name: &str,
+        all: &[T],
+        word: impl Fn(T) -> &'static str,
+        default: T,
+    ) -> Result<T, Problem> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        all.iter().copied().find(|value| word(*value) == text).ok_or_else(|| {
+            let words: Vec<&str> = all.iter().map(|value| word(*value)).collect();
+            Problem::invalid(format!("{name} must be one of {}", words.join(", ")))
+        })
+    }
+
     /// `limit`, `cursor` and `offset` of a list.
     pub fn page(&self, list: List, scope: u32) -> Result<Page, Problem> {
-        let limit = self.integer("limit", 1, u32::from(LIMIT_MAX))?;
+        self.page_up_to(list, scope, LIMIT_MAX)
+    }
+
+    /// The same for a list whose pages may hold more rows.
+    pub fn page_up_to(&self, list: List, scope: u32, limit_max: u16) -> Result<Page, Problem> {
+        let limit = self.integer("limit", 1, u32::from(limit_max))?;
         let limit = limit.and_then(|l| u16::try_from(l).ok()).unwrap_or(LIMIT_DEFAULT);
         let start = match (self.get("cursor"), self.get("offset")) {
             (Some(_), Some(_)) => {

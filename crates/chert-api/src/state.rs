@@ -126,6 +126,17 @@ impl ApiState {
         self.inner.limiter.as_ref()
     }
 
+    /// Name and chain id of the network: the operator's word before the node's. `None` before
+    /// either is known.
+    pub(crate) fn network(&self) -> Option<(String, Option<String>)> {
+        let snapshot = self.snapshot();
+        let progress = snapshot.status.as_ref().map(|status| &status.progress);
+        let settings = self.settings();
+        let network = settings.network.as_ref().or(progress?.network.as_ref())?;
+        let chain_id = settings.chain_id.as_ref().or(progress?.chain_id.as_ref());
+        Some((network.clone(), chain_id.cloned()))
+    }
+
     pub(crate) fn balance_waits(&self) -> &Semaphore {
         &self.inner.balance_waits
     }

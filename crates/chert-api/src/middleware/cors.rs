@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "content-type, accept, authorization, x-api-key, x-request-id, traceparent, if-none-match, \
      signature, signature-input, content-digest",

@@ -54,8 +54,9 @@ pub struct Balance<'a> {
     /// Block of its latest transaction.
     #[schema(example = 18427)]
     pub last_seen_height: Option<i64>,
-    /// Identity that holds it; null for none known.
-    pub identity_id: Option<&'a str>,
+    /// The public identity that links it; null where none or more than one identity does.
+    #[schema(value_type = Option<String>)]
+    pub identity_id: Option<Hex<'a>>,
     /// Height at which balance and nonce were read; null where they were not.
     #[schema(example = 18427)]
     pub as_of_height: Option<i64>,
@@ -145,11 +146,11 @@ pub struct HistoryList<'a> {
 pub async fn get_balance(State(api): State<ApiState>, call: Call) -> Result<Response, Problem> {
     call.params(&[])?;
     let address = call.address()?;
-    cache::serve(&api, &call, Scope::Tip, load_balance(&api, address)).await
+    cache::serve_mixed(&api, &call, || load_balance(&api, &address)).await
 }
 
-async fn load_balance(api: &ApiState, address: Address) -> Result<Answer, Problem> {
-    let (checkpoint, summary) = summary_with_balance(api, &address).await?;
+async fn load_balance(api: &ApiState, address: &Address) -> Result<Answer, Problem> {
+    let (checkpoint, summary) = summary_with_balance(api, address).await?;
     let totals = summary.totals.as_ref();
     let known = summary.balance.as_ref();
     // An address that the chain never saw owns nothing; one that it saw owns what nobody told us.
@@ -163,10 +164,14 @@ async fn load_balance(api: &ApiState, address: Address) -> Result<Answer, Proble
         sent_total: totals.map_or("0", |t| &t.sent_total),
         first_seen_height: totals.map(|t| t.first_pos >> TX_INDEX_BITS),
         last_seen_height: totals.map(|t| t.last_pos >> TX_INDEX_BITS),
-        identity_id: None,
+        identity_id: summary.identity_id.as_deref().map(Hex),
         as_of_height: known.map(|b| b.height),
     };
-    let freshness = if known.is_some() { Freshness::Tip } else { Freshness::Never };
+    let freshness = match (known, &summary.identity_id) {
+        (None, _) => Freshness::Never,
+        (Some(_), Some(_)) => Freshness::Revalidate,
+        (Some(_), None) => Freshness::Tip,
+    };
     Answer::json(&checkpoint, freshness, &view)
 }
 

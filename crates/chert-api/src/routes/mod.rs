@@ -3,13 +3,27 @@
 pub mod addresses;
 pub mod block_transactions;
 pub mod blocks;
+pub mod governance_power;
+pub mod governance_stats;
 pub mod health;
+pub mod identities;
+pub mod identity_search;
 pub mod orphans;
+pub mod pouw_history;
+pub mod pouw_leaderboard;
+pub mod pouw_network;
+pub mod pouw_oracles;
+pub mod pouw_stats;
+pub mod pouw_submissions;
+pub mod profile_updates;
+pub mod proposals;
 pub mod search;
 pub mod stats;
 pub mod status;
 pub mod text;
 pub mod transactions;
+pub mod votes;
+pub mod wallet_verification;
 pub mod web;
 
 use axum::Router;
@@ -20,7 +34,7 @@ use crate::openapi;
 use crate::state::ApiState;
 
 /// Every path of the API description, and the pages; labels of the HTTP metrics.
-pub const PATHS: [&str; 21] = [
+pub const PATHS: [&str; 43] = [
     "/v1/explorer/blocks",
     "/v1/explorer/block/{height}",
     "/v1/explorer/block/{height}/transactions",
@@ -31,6 +45,28 @@ pub const PATHS: [&str; 21] = [
     "/v1/explorer/search",
     "/v1/explorer/stats",
     "/v1/explorer/orphans",
+    "/v1/identity",
+    "/v1/identity/{id}",
+    "/v1/identity/{id}/wallets",
+    "/v1/identity/{id}/stats",
+    "/v1/identity/search",
+    "/v1/identity/{id}/wallets/{address}/challenge",
+    "/v1/identity/{id}/wallets/verify",
+    "/v1/governance/proposals",
+    "/v1/governance/proposals/{id}",
+    "/v1/governance/proposals/{id}/votes",
+    "/v1/governance/stats/{identity_id}",
+    "/v1/governance/power/{identity_id}",
+    "/v1/pouw/stats/{identity_id}",
+    "/v1/pouw/leaderboard",
+    "/v1/pouw/leaderboard/around/{identity_id}",
+    "/v1/pouw/history/{identity_id}",
+    "/v1/pouw/series/{identity_id}",
+    "/v1/pouw/submissions/{submission_id}",
+    "/v1/pouw/oracles",
+    "/v1/pouw/oracle/{oracle_id}/performance",
+    "/v1/pouw/projects",
+    "/v1/pouw/network",
     "/v1/status",
     "/health",
     "/health/ready",
@@ -57,6 +93,32 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(search::search))
         .routes(routes!(stats::get_stats))
         .routes(routes!(orphans::list_orphans))
+        .routes(routes!(profile_updates::create_identity))
+        .routes(routes!(
+            identities::get_identity,
+            profile_updates::update_identity,
+            profile_updates::delete_identity
+        ))
+        .routes(routes!(identities::list_wallets))
+        .routes(routes!(identities::get_identity_stats))
+        .routes(routes!(identity_search::search_identities))
+        .routes(routes!(wallet_verification::get_challenge))
+        .routes(routes!(wallet_verification::verify_wallet))
+        .routes(routes!(proposals::list_proposals))
+        .routes(routes!(proposals::get_proposal))
+        .routes(routes!(votes::list_votes))
+        .routes(routes!(governance_stats::get_stats))
+        .routes(routes!(governance_power::get_power))
+        .routes(routes!(pouw_stats::get_pouw_stats))
+        .routes(routes!(pouw_leaderboard::get_leaderboard))
+        .routes(routes!(pouw_leaderboard::get_leaderboard_around))
+        .routes(routes!(pouw_history::list_pouw_history))
+        .routes(routes!(pouw_history::list_pouw_series))
+        .routes(routes!(pouw_submissions::get_submission))
+        .routes(routes!(pouw_oracles::list_oracles))
+        .routes(routes!(pouw_oracles::get_oracle_performance))
+        .routes(routes!(pouw_network::list_projects))
+        .routes(routes!(pouw_network::get_network))
         .routes(routes!(status::get_status))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))

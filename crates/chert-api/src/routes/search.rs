@@ -4,12 +4,15 @@ use axum::extract::State;
 use axum::response::Response;
 use chert_store::entities::counter::query::{SearchHit, SearchTerms, list_search_hits};
 use serde::Serialize;
-use silica_models::{Address, BlockHash, HEIGHT_MAX, TX_INDEX_BITS, TX_INDEX_MAX, TxId};
+use silica_models::{
+    Address, BlockHash, HEIGHT_MAX, IdentityId, TX_INDEX_BITS, TX_INDEX_MAX, TxId,
+};
 use utoipa::ToSchema;
 
+use super::identity_search::{NAME_CHARS_MAX, NAME_CHARS_MIN};
 use super::text::{Hex, TxIdText};
 use crate::answer::{Answer, Freshness};
-use crate::cache::{self, Scope};
+use crate::cache;
 use crate::error::Problem;
 use crate::params::Call;
 use crate::state::ApiState;
@@ -46,6 +49,14 @@ pub enum SearchItem<'a> {
         /// Its spelling on the chain.
         address: &'a str,
     },
+    /// A public identity.
+    Identity {
+        /// Id.
+        #[schema(value_type = String)]
+        identity_id: Hex<'a>,
+        /// Name.
+        display_name: Option<&'a str>,
+    },
     /// A block that a reorganisation removed.
     Orphan {
         /// Number it had.
@@ -66,21 +77,26 @@ impl<'a> SearchItem<'a> {
                 index: pos & i64::from(TX_INDEX_MAX),
             },
             SearchHit::Address { address } => Self::Address { address },
+            SearchHit::Identity { identity_id, display_name } => Self::Identity {
+                identity_id: Hex(identity_id),
+                display_name: display_name.as_deref(),
+            },
             SearchHit::Orphan { height, hash } => Self::Orphan { height: *height, hash: Hex(hash) },
         }
     }
 }
 
-/// What was found; at most one of each kind.
+/// What was found; at most one of each kind, but up to six identities.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SearchList<'a> {
-    /// Best first: block, transaction, address, orphan.
+    /// Best first: block, transaction, address, identities, orphan.
     pub items: Vec<SearchItem<'a>>,
 }
 
-/// Find a block, a transaction or an address.
+/// Find a block, a transaction, an address or an identity.
 ///
-/// By height, block hash, transaction id or address, in any spelling.
+/// By height, block hash, transaction id, address or identity id, in any spelling, and public
+/// identities whose name begins with the text.
 #[utoipa::path(
     get, path = "/v1/explorer/search", tag = "explorer",
     params(("q" = String, Query, description = "What to look for", min_length = 1,
@@ -94,7 +110,7 @@ pub async fn search(State(api): State<ApiState>, call: Call) -> Result<Response,
         return Err(Problem::invalid("q must be 1 to 128 characters"));
     }
     let terms = terms_of(text)?;
-    cache::serve(&api, &call, Scope::Tip, load_search(&api, terms)).await
+    cache::serve_mixed(&api, &call, || load_search(&api, &terms)).await
 }
 
 /// Every way to read the text.
@@ -104,17 +120,20 @@ fn terms_of(text: &str) -> Result<SearchTerms, Problem> {
         None => Address::parse(text),
     };
     let address = address.map_err(|_| Problem::invalid("q must not hold control characters"))?;
+    let name = (NAME_CHARS_MIN..=NAME_CHARS_MAX).contains(&text.chars().count());
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     Ok(SearchTerms {
         height: text.parse().ok().filter(|height| digits && *height <= HEIGHT_MAX),
         hash: BlockHash::parse(text).ok(),
         tx_id: TxId::parse(text).ok(),
         address: Some(address),
+        identity_id: IdentityId::parse(text).ok(),
+        name: name.then(|| text.to_owned()),
     })
 }
 
-async fn load_search(api: &ApiState, terms: SearchTerms) -> Result<Answer, Problem> {
-    let (checkpoint, mut hits) = list_search_hits(api.store().readers(), &terms).await?;
+async fn load_search(api: &ApiState, terms: &SearchTerms) -> Result<Answer, Problem> {
+    let (checkpoint, mut hits) = list_search_hits(api.store().readers(), terms).await?;
     if checkpoint.bulk {
         return Err(Problem::index_building(&checkpoint));
     }
@@ -122,8 +141,11 @@ async fn load_search(api: &ApiState, terms: SearchTerms) -> Result<Answer, Probl
         SearchHit::Block { .. } => 1,
         SearchHit::Transaction { .. } => 2,
         SearchHit::Address { .. } => 3,
-        SearchHit::Orphan { .. } => 4,
+        SearchHit::Identity { .. } => 4,
+        SearchHit::Orphan { .. } => 5,
     });
+    let names = hits.iter().any(|hit| matches!(hit, SearchHit::Identity { .. }));
+    let freshness = if names { Freshness::Revalidate } else { Freshness::Tip };
     let items = hits.iter().map(SearchItem::new).collect();
-    Answer::json(&checkpoint, Freshness::Tip, &SearchList { items })
+    Answer::json(&checkpoint, freshness, &SearchList { items })
 }

@@ -16,6 +16,8 @@ pub struct AddressSummary {
     pub totals: Option<AddressTotals>,
     /// The node's figures; absent until they were read.
     pub balance: Option<BalanceRow>,
+    /// The public identity that links it now, where no other identity does.
+    pub identity_id: Option<Vec<u8>>,
 }
 
 /// Maintained totals of an address.
@@ -53,7 +55,8 @@ pub struct HistoryRow {
     pub transaction: TransactionRow,
 }
 
-/// Totals and balance of an address. Indexes: primary keys of `addresses` and `balances`.
+/// Totals, balance and holder of an address. Indexes: primary keys of `addresses`, `balances` and
+/// `identities`, `wallet_links_key`.
 pub async fn get_address_summary(
     db: impl PgExecutor<'_>,
     address: &Address,
@@ -65,10 +68,17 @@ pub async fn get_address_summary(
                   COALESCE(a.address, b.address) AS spelling, a.tx_count AS "tx_count?",
                   a.sent_total::text AS sent_total, a.received_total::text AS received_total,
                   a.first_pos AS "first_pos?", a.last_pos AS "last_pos?",
-                  b.balance::text AS balance, b.nonce::text AS nonce, b.height AS "height?"
+                  b.balance::text AS balance, b.nonce::text AS nonce, b.height AS "height?",
+                  p.identity_id AS "identity_id?"
            FROM checkpoints c
            LEFT JOIN addresses a ON a.address_key = $1
            LEFT JOIN balances b ON b.address_key = $1
+           -- Links of hidden identities count as well: two claims are no answer.
+           LEFT JOIN LATERAL (
+               SELECT CASE WHEN count(*) = 1 THEN (array_agg(l.identity_id))[1] END AS identity_id
+               FROM (SELECT identity_id FROM wallet_links WHERE wallet_key = $1 LIMIT 2) l
+           ) h ON TRUE
+           LEFT JOIN public_identities p ON p.identity_id = h.identity_id
            WHERE c.pipeline = 'chain'"#,
         address.key().to_uuid()
     );
@@ -93,7 +103,8 @@ pub async fn get_address_summary(
             height,
         }),
     };
-    Ok((checkpoint, AddressSummary { spelling: row.spelling, totals, balance }))
+    let (spelling, identity_id) = (row.spelling, row.identity_id);
+    Ok((checkpoint, AddressSummary { spelling, totals, balance, identity_id }))
 }
 
 /// An address's transactions from the newest down, below `before` where given.

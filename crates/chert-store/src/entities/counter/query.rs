@@ -1,6 +1,6 @@
 //! Reads of totals and series, and the look-up of anything by a text.
 
-use silica_models::{Address, BlockHash, Height, TxId};
+use silica_models::{Address, BlockHash, Height, IdentityId, TxId};
 use sqlx::PgExecutor;
 
 use crate::read::{checkpoint_of, no_checkpoint, present, timed};
@@ -133,6 +133,10 @@ pub struct SearchTerms {
     pub tx_id: Option<TxId>,
     /// As an address.
     pub address: Option<Address>,
+    /// As an identity's id.
+    pub identity_id: Option<IdentityId>,
+    /// As the beginning of an identity's name.
+    pub name: Option<String>,
 }
 
 /// Something that a search found.
@@ -157,6 +161,13 @@ pub enum SearchHit {
         /// Its spelling.
         address: String,
     },
+    /// A public identity.
+    Identity {
+        /// 32 bytes.
+        identity_id: Vec<u8>,
+        /// Its name.
+        display_name: Option<String>,
+    },
     /// A block that a reorganisation removed.
     Orphan {
         /// Its number.
@@ -166,8 +177,9 @@ pub enum SearchHit {
     },
 }
 
-/// Everything that a text names, at most one of each kind.
-/// Indexes: `blocks_pkey`, `blocks_hash`, `transactions_tx_key`, `addresses_pkey`; `orphans`.
+/// Everything that a text names, at most one of each kind, and up to 5 public identities of the
+/// first 100 whose name begins with it. Indexes: `blocks_pkey`, `blocks_hash`,
+/// `transactions_tx_key`, `addresses_pkey`, `identities_name_prefix`, `identities_pkey`; `orphans`.
 pub async fn list_search_hits(
     db: impl PgExecutor<'_>,
     terms: &SearchTerms,
@@ -191,13 +203,26 @@ pub async fn list_search_hits(
                SELECT 3, NULL, NULL, address FROM addresses WHERE NOT c.bulk AND address_key = $5
                UNION ALL
                (SELECT 4, height, hash, NULL FROM orphans WHERE NOT c.bulk AND hash = $2 LIMIT 1)
+               UNION ALL
+               SELECT 5, NULL, identity_id, display_name FROM public_identities
+               WHERE identity_id = $6
+               UNION ALL
+               (SELECT 5, NULL, p.identity_id, p.display_name
+                FROM (SELECT identity_id, name_search FROM identities
+                      WHERE chert_name_fold($7) <> '' AND name_search ~>=~ chert_name_fold($7)
+                        AND name_search ~<=~ (chert_name_fold($7) || U&'\+10FFFF')
+                      ORDER BY name_search USING ~<~, identity_id LIMIT 100) n
+                JOIN public_identities p ON p.identity_id = n.identity_id
+                ORDER BY n.name_search USING ~<~, n.identity_id LIMIT 5)
            ) h ON TRUE
            WHERE c.pipeline = 'chain'"#,
         height,
         terms.hash.as_ref().map(BlockHash::as_bytes),
         terms.tx_id.as_ref().map(TxId::index_key),
         terms.tx_id.as_ref().map(TxId::as_bytes),
-        terms.address.as_ref().map(|a| a.key().to_uuid())
+        terms.address.as_ref().map(|a| a.key().to_uuid()),
+        terms.identity_id.as_ref().map(IdentityId::as_bytes),
+        terms.name
     );
     let rows = timed!("list_search_hits", statement.fetch_all(db)).await?;
     let checkpoint = checkpoint_of!(rows.first().ok_or_else(no_checkpoint)?);
@@ -209,6 +234,9 @@ pub async fn list_search_hits(
             (2, Some(pos), Some(tx_id), _) => SearchHit::Transaction { tx_id, pos },
             (3, _, _, Some(address)) => SearchHit::Address { address },
             (4, Some(height), Some(hash), _) => SearchHit::Orphan { height, hash },
+            (5, _, Some(identity_id), display_name) => {
+                SearchHit::Identity { identity_id, display_name }
+            }
             _ => return Err(StoreError::Corrupt(format!("search hit of kind {kind}"))),
         });
     }

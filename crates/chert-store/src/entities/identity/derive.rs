@@ -195,9 +195,10 @@ mod tests {
             linked.sort_unstable();
             prop_assert_eq!(open, linked);
             for interval in &intervals {
-                prop_assert!(interval.end.is_none_or(|(h, t)| {
-                    h > interval.from_height && t >= interval.from_time
-                }));
+                let ends_after = interval
+                    .end
+                    .is_none_or(|(h, t)| h > interval.from_height && t >= interval.from_time);
+                prop_assert!(ends_after);
             }
             let mut begun: Vec<_> =
                 intervals.iter().map(|i| (i.wallet_key, i.from_height)).collect();

@@ -7,6 +7,7 @@ pub mod query;
 mod rebuild;
 pub mod row;
 pub mod search;
+pub mod stats;
 mod tiers;
 mod versions;
 mod write;

@@ -5,16 +5,12 @@
 //! inside a tier ordered by folded name, byte by byte, and id. The tiers exclude each other, so a
 //! place is (tier, name, id) and pages neither skip nor repeat.
 
-use silica_models::IdentityId;
-use sqlx::PgExecutor;
-
 use super::tiers::{Needle, list_tier};
 use crate::checkpoint::load_checkpoint;
-use crate::read::timed;
 use crate::{Checkpoint, Store, StoreError};
 
 /// A transaction whose statements see one snapshot.
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// What a name has in common with the text, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,44 +106,6 @@ pub async fn list_named(
     }
     tx.commit().await?;
     Ok((checkpoint, found))
-}
-
-/// A public identity that a text names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedIdentity {
-    /// 32 bytes.
-    pub identity_id: Vec<u8>,
-    /// As the registry has it.
-    pub display_name: Option<String>,
-}
-
-/// Public identities whose name begins with the text, and the one with this id; at most `rows`.
-/// Indexes: `identities_name_prefix`, `identities_pkey`.
-pub async fn list_public_named(
-    db: impl PgExecutor<'_>,
-    text: &str,
-    id: Option<&IdentityId>,
-    rows: i64,
-) -> Result<Vec<NamedIdentity>, StoreError> {
-    let statement = sqlx::query_as!(
-        NamedIdentity,
-        r#"SELECT p.identity_id AS "identity_id!", p.display_name
-           FROM (SELECT $2::bytea AS identity_id, ''::text AS name_search WHERE $2 IS NOT NULL
-                 UNION
-                 (SELECT i.identity_id, i.name_search
-                  FROM (SELECT chert_name_fold($1) AS text OFFSET 0) f
-                  CROSS JOIN identities i
-                  WHERE f.text <> '' AND i.name_search ~>=~ f.text
-                    AND i.name_search ~<=~ (f.text || U&'\+10FFFF')
-                    AND i.stats_visibility = 'public'
-                  ORDER BY i.name_search USING ~<~, i.identity_id LIMIT $3)) n
-           JOIN public_identities p ON p.identity_id = n.identity_id
-           ORDER BY n.name_search USING ~<~, p.identity_id LIMIT $3"#,
-        text,
-        id.map(IdentityId::as_bytes),
-        rows
-    );
-    timed!("list_public_named", statement.fetch_all(db)).await
 }
 
 #[cfg(test)]
