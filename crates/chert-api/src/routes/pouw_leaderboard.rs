@@ -259,7 +259,7 @@ async fn load_around(
 ) -> Result<Answer, Problem> {
     let (checkpoint, found) = list_board_around(api.store(), board, &identity, rows).await?;
     let page = found.open(Viewer::Anonymous)?;
-    let page = page
-        .ok_or_else(|| Problem::not_found("This identity has no place on this leaderboard."))?;
+    let page =
+        page.ok_or_else(|| Problem::not_found("This identity has no place on this leaderboard."))?;
     Answer::json(&checkpoint, Freshness::Revalidate, &Leaderboard::new(board, Some(&page)))
 }
