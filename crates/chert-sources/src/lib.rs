@@ -28,7 +28,7 @@ pub use node_state::{
 };
 pub use oracle::{
     FEED_PAGE_MAX, FEED_WAIT_MS_MAX, FeedInfo, FeedPlace, InfoAnswer, OracleClient, OracleOptions,
-    OracleProbe, OracleSource, PageFault, PageFaultKind, ProbeReading, Trust, VerifiedItem,
-    WorkAnswer, verify_page,
+    OracleSource, PageFault, PageFaultKind, ProbeReading, Trust, VerifiedItem, WorkAnswer,
+    verify_page,
 };
 pub use set::{SourceHealth, SourceSet, SourceView};

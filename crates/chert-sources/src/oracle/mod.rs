@@ -4,7 +4,6 @@ mod answers;
 mod client;
 mod page;
 mod probe;
-mod reachability;
 
 use std::fmt;
 
@@ -16,7 +15,6 @@ use crate::{Fault, SourceError};
 
 pub use client::OracleClient;
 pub use page::{FeedPlace, PageFault, PageFaultKind, Trust, VerifiedItem, verify_page};
-pub use reachability::OracleProbe;
 
 /// Most items asked for in one request (contract §4.3.2).
 pub const FEED_PAGE_MAX: u32 = 1_000;
