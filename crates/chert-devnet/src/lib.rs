@@ -5,12 +5,19 @@
 //! directly and shares no code with the crates it is used to test, so that a mistake
 //! in our own types cannot hide itself.
 //!
+//! Beside blocks it has an identity registry, governance and staking, and oracles whose feeds tell
+//! of useful work for the chain's own addresses.
+//!
 //! Invariants:
 //! 1. A block is a pure function of (configuration, height, salt, time): the same seed
 //!    and the same calls give the same bytes.
 //! 2. Nothing is stored for the preloaded history. A live block costs 16 bytes, a reorg
 //!    8 bytes, an address touched by a live block one ledger entry (at most the pool).
 //! 3. A reorg is one atomic step: no answer mixes two branches.
+//! 4. Registry, governance and staking follow from (seed, height, branch) as blocks do: a reorg
+//!    changes what its blocks said and nothing else.
+//! 5. The feed of an oracle is a function of its configuration and of the calls made on it; an
+//!    item once told is told in the same bytes for ever.
 
 mod account;
 mod block;
