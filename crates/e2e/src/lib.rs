@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod ground_truth;
+pub mod people;
 pub mod reader;
 pub mod simulation;
 pub mod stage;
