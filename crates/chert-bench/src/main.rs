@@ -11,6 +11,7 @@ mod blocks;
 mod child;
 mod http;
 mod ingest;
+mod people;
 mod pgbench;
 mod postgres;
 mod report;
@@ -31,7 +32,7 @@ use crate::report::Report;
 #[derive(Debug, Parser)]
 #[command(name = "chert-bench", disable_version_flag = true)]
 struct Arguments {
-    /// What to measure; both where absent
+    /// What to measure; everything where absent
     suite: Option<Suite>,
     /// Small data and short rounds: below five minutes, figures are noisy
     #[arg(long)]
@@ -54,6 +55,8 @@ enum Suite {
     Ingest,
     /// Cached and uncached endpoints, busy addresses, mixed load, growth
     Api,
+    /// Identities, governance and useful work: reads, search, boards, feeds
+    People,
 }
 
 fn main() -> ExitCode {
@@ -97,7 +100,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     if let Some(only) = &arguments.only {
-        let known: Vec<&str> = ingest::NAMES.iter().chain(&api::NAMES).copied().collect();
+        let names = ingest::NAMES.iter().chain(&api::NAMES).chain(&people::NAMES);
+        let known: Vec<&str> = names.copied().collect();
         anyhow::ensure!(
             known.iter().any(|name| name.contains(only.as_str())),
             "no measurement is called {only:?}; there are: {}",
@@ -106,11 +110,15 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     }
     let started = Instant::now();
     let mut bench = Bench::start(arguments).await?;
-    if arguments.suite != Some(Suite::Api) && bench.wants_any(&ingest::NAMES) {
+    let asked = |suite| arguments.suite.is_none_or(|only| only == suite);
+    if asked(Suite::Ingest) && bench.wants_any(&ingest::NAMES) {
         ingest::run(&mut bench).await.context("ingest")?;
     }
-    if arguments.suite != Some(Suite::Ingest) && bench.wants_any(&api::NAMES) {
+    if asked(Suite::Api) && bench.wants_any(&api::NAMES) {
         api::run(&mut bench).await.context("api")?;
+    }
+    if asked(Suite::People) && bench.wants_any(&people::NAMES) {
+        people::run(&mut bench).await.context("people")?;
     }
     bench.finish(started.elapsed()).await
 }

@@ -15,14 +15,24 @@ const BLOCKS: &str = include_str!("../../chert-store/src/entities/block/query.rs
 const TRANSACTIONS: &str = include_str!("../../chert-store/src/entities/transaction/query.rs");
 const ADDRESSES: &str = include_str!("../../chert-store/src/entities/address/query.rs");
 
-/// The statement of a function of the store: its first raw string.
-fn statement(source: &'static str, function: &str) -> anyhow::Result<&'static str> {
+/// The statement of a function of the store: the first string in it that begins like one.
+pub(crate) fn statement(source: &'static str, function: &str) -> anyhow::Result<String> {
     let find = || {
-        let (_, rest) = source.split_once(&format!("pub async fn {function}("))?;
-        let (_, rest) = rest.split_once("r#\"")?;
-        rest.split_once("\"#").map(|(sql, _)| sql)
+        let (_, body) = source.split_once(&format!("async fn {function}("))?;
+        let (before, sql) = body.split_once("\"SELECT ")?;
+        let end = if before.ends_with("r#") { "\"#" } else { "\"" };
+        sql.split_once(end).map(|(sql, _)| format!("SELECT {sql}"))
     };
     find().with_context(|| format!("the statement of {function} was not found in chert-store"))
+}
+
+/// A constant of the store that holds SQL.
+pub(crate) fn constant(source: &'static str, name: &str) -> anyhow::Result<&'static str> {
+    let find = || {
+        let (_, rest) = source.split_once(&format!("const {name}: &str = \""))?;
+        rest.split_once('"').map(|(sql, _)| sql)
+    };
+    find().with_context(|| format!("{name} was not found in chert-store"))
 }
 
 /// A block by a random height.
@@ -80,26 +90,46 @@ fn tree(values: &[i64], offset: usize) -> String {
     }
 }
 
-fn one_line(sql: &str) -> String {
+/// A statement on one line, as pgbench wants it.
+pub(crate) fn one_line(sql: &str) -> String {
     sql.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Runs a script as prepared statements; transactions per second.
+/// A script, and how often it runs compared with the others of a mix.
+#[derive(Debug, Clone)]
+pub(crate) struct Script {
+    /// Meta commands and statements.
+    pub(crate) text: String,
+    /// From 1.
+    pub(crate) weight: usize,
+}
+
+impl From<String> for Script {
+    fn from(text: String) -> Self {
+        Self { text, weight: 1 }
+    }
+}
+
+/// Runs a mix of scripts as prepared statements; transactions per second.
 pub(crate) async fn run(
     port: u16,
     database: &str,
-    script: &str,
+    scripts: &[Script],
     duration: Duration,
 ) -> anyhow::Result<f64> {
-    let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(file.path(), script)?;
+    let directory = tempfile::tempdir()?;
+    let mut files = Vec::new();
+    for (number, script) in scripts.iter().enumerate() {
+        let path = directory.path().join(number.to_string());
+        std::fs::write(&path, &script.text)?;
+        files.push(format!("--file={}@{}", path.display(), script.weight));
+    }
     let seconds = duration.as_secs().max(1).to_string();
     let output = tokio::process::Command::new(program()?)
         .args(["--no-vacuum", "--protocol=prepared", "--jobs=1", "--time", &seconds])
         .args(["--client", &CONNECTIONS.to_string()])
         .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--username", SUPERUSER])
-        .arg("--file")
-        .arg(file.path())
+        .args(files)
         .arg(database)
         .kill_on_drop(true)
         .output()

@@ -48,6 +48,27 @@ pub(crate) struct Scale {
     pub(crate) deep_page: u64,
     /// Reorganisations measured.
     pub(crate) reorgs: usize,
+    /// Identities, votes and work.
+    pub(crate) people: PeopleScale,
+}
+
+/// How many people, and what they did.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeopleScale {
+    /// Identities in the registry.
+    pub(crate) identities: i64,
+    /// Those that contributed work.
+    pub(crate) contributors: i64,
+    /// Their submissions.
+    pub(crate) submissions: i64,
+    /// Votes.
+    pub(crate) votes: i64,
+    /// Proposals that these were cast on.
+    pub(crate) proposals: i64,
+    /// Pages of fresh submissions, and as many of revisions, per round of feed ingest.
+    pub(crate) feed_pages: i64,
+    /// Searches per second in open loop.
+    pub(crate) searches_per_s: u32,
 }
 
 /// Below five minutes with loading.
@@ -65,6 +86,15 @@ pub(crate) const QUICK: Scale = Scale {
     compare_per_s: 200,
     deep_page: 5_000,
     reorgs: 5,
+    people: PeopleScale {
+        identities: 50_000,
+        contributors: 5_000,
+        submissions: 100_000,
+        votes: 20_000,
+        proposals: 200,
+        feed_pages: 3,
+        searches_per_s: 50,
+    },
 };
 
 /// What `docs/performance.md` reports: 1 M and 10 M transactions.
@@ -82,6 +112,15 @@ pub(crate) const FULL: Scale = Scale {
     compare_per_s: 500,
     deep_page: 10_000,
     reorgs: 11,
+    people: PeopleScale {
+        identities: 1_000_000,
+        contributors: 100_000,
+        submissions: 5_000_000,
+        votes: 1_000_000,
+        proposals: 1_000,
+        feed_pages: 10,
+        searches_per_s: 50,
+    },
 };
 
 /// `200 k tx`, for the description of a data set.

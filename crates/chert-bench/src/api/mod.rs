@@ -5,7 +5,7 @@ mod cached;
 mod data;
 mod growth;
 mod mixed;
-mod uncached;
+pub(crate) mod uncached;
 
 use crate::bench::Bench;
 use data::Data;

@@ -7,7 +7,7 @@ use super::data::Data;
 use crate::bench::Bench;
 use crate::child::{self, Cache};
 use crate::http::closed_loop;
-use crate::pgbench;
+use crate::pgbench::{self, Script};
 use crate::report::{Goal, Outcome};
 use crate::scale::{CONNECTIONS, PAGE_ROWS};
 use crate::statistics::Random;
@@ -19,7 +19,7 @@ struct Endpoint {
     name: &'static str,
     what: String,
     requests: Vec<Vec<u8>>,
-    script: String,
+    script: Script,
 }
 
 pub(super) async fn run(bench: &mut Bench, data: &Data) -> anyhow::Result<()> {
@@ -39,19 +39,19 @@ fn endpoints(data: &Data) -> anyhow::Result<[Endpoint; 3]> {
             name: "api.block",
             what: "a block with its 10 transactions by a random height".to_owned(),
             requests: data.blocks(HEIGHTS, &mut Random::new(1)),
-            script: pgbench::block_script(data.tip)?,
+            script: pgbench::block_script(data.tip)?.into(),
         },
         Endpoint {
             name: "api.transaction",
             what: format!("a transaction by one of {} ids", data.point_ids().len()),
             requests: data.transactions(),
-            script: pgbench::transaction_script(data.point_ids())?,
+            script: pgbench::transaction_script(data.point_ids())?.into(),
         },
         Endpoint {
             name: "api.history",
             what: format!("{PAGE_ROWS} rows of the history of one of {} addresses", keys.len()),
             requests: data.histories(),
-            script: pgbench::history_script(&keys, PAGE_ROWS)?,
+            script: pgbench::history_script(&keys, PAGE_ROWS)?.into(),
         },
     ])
 }
@@ -64,11 +64,30 @@ async fn measure(
 ) -> anyhow::Result<()> {
     let Endpoint { name, what, requests, script } = endpoint;
     bench.step(format_args!("{name}: uncached, against pgbench"));
+    let (rounds, errors) = compare(bench, &data.name, address, requests, &[script]).await?;
+    let note = format!(
+        "{what}, cache and rate limit off, against pgbench -M prepared -j 1 of the statement that \
+         the endpoint runs, with the same keys; {CONNECTIONS} connections each, closed loop"
+    );
+    let dataset = format!("{}, warm", data.text);
+    let goal = Goal::AtLeast(0.45);
+    bench.add(Outcome::new(name, "req/s", &rounds, goal, dataset, note).with_errors(errors));
+    Ok(())
+}
+
+/// Requests per second of the server and of pgbench in turns, per round; and failed requests.
+pub(crate) async fn compare(
+    bench: &Bench,
+    database: &str,
+    address: SocketAddr,
+    requests: Vec<Vec<u8>>,
+    scripts: &[Script],
+) -> anyhow::Result<(Vec<(f64, f64)>, u64)> {
     let (requests, length) = (Arc::new(requests), bench.scale.load);
     let (mut rounds, mut errors) = (Vec::new(), 0);
     for round in 0..bench.scale.rounds {
         let ours = closed_loop(address, Arc::clone(&requests), CONNECTIONS, length);
-        let anchor = pgbench::run(bench.postgres.port(), &data.name, &script, length);
+        let anchor = pgbench::run(bench.postgres.port(), database, scripts, length);
         // Futures do nothing until they are awaited: one after the other, in turns.
         let (ours, anchor) = if round % 2 == 0 {
             let ours = ours.await?;
@@ -80,12 +99,5 @@ async fn measure(
         errors += ours.errors;
         rounds.push((ours.per_second, anchor));
     }
-    let note = format!(
-        "{what}, cache and rate limit off, against pgbench -M prepared -j 1 of the statement that \
-         the endpoint runs, with the same keys; {CONNECTIONS} connections each, closed loop"
-    );
-    let dataset = format!("{}, warm", data.text);
-    let goal = Goal::AtLeast(0.45);
-    bench.add(Outcome::new(name, "req/s", &rounds, goal, dataset, note).with_errors(errors));
-    Ok(())
+    Ok((rounds, errors))
 }
