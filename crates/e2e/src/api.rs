@@ -54,6 +54,12 @@ impl Api {
         Ok((status, body))
     }
 
+    /// Status and body of an answer, as text.
+    pub async fn ask_text(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let response = self.client.get(format!("{}{path}", self.base)).send().await?;
+        Ok((response.status().as_u16(), response.text().await?))
+    }
+
     /// The body of a good answer.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let (status, body) = self.ask(path).await?;

@@ -6,12 +6,12 @@ use chert_store::entities::governance::{GovernanceReading, PowerReading, Proposa
 use chert_store::entities::identity::RegistryCommit;
 use chert_store::entities::oracle::OracleRow;
 use chert_store::entities::work::{PageOutcome, WorkItem, WorkPage};
-use chert_store::{BatchRows, Change, FeedOutcome, PoolSettings, VerifyScope, Writer};
+use chert_store::{BatchRows, Change, FeedOutcome, NodeView, PoolSettings, VerifyScope, Writer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use silica_models::{
-    Address, Block, FeedItem, IdentityRecord, Proposal, SignatureStatus, Vote, VotingPower, WorkKind,
-    submission_id_of,
+    Address, Block, FeedItem, IdentityRecord, Proposal, SignatureStatus, Vote, VotingPower,
+    WorkKind, submission_id_of,
 };
 
 use crate::stage::{Stage, small_chain};
@@ -48,6 +48,8 @@ impl People {
         let change =
             Change { unwind_to: None, rows: &rows, follow: false, allow_deep: false, now_s };
         writer.commit(&change).await?;
+        let network = Some("chert-devnet-1".to_owned());
+        writer.heartbeat(&NodeView { height: HISTORY, network, ..NodeView::default() }).await?;
         drop(writer);
         let people = Self { stage, now_s, proposals: Vec::new(), seq: [0; 2] };
         for oracle in ORACLES {

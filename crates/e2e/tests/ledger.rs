@@ -195,7 +195,10 @@ async fn every_number_of_one_identity_can_be_derived_by_hand() {
     people.verify().await.expect("derived equals rebuilt");
     let detail = api.get("/v1/governance/proposals/7").await.expect("a proposal");
     assert_eq!((&detail["status"], &detail["votes_for"]), (&json!("passed"), &json!("800")));
-    assert_eq!(detail["breakdown"]["for"], json!({"voters": 2, "power": "800", "share_bps": 10000}));
+    assert_eq!(
+        detail["breakdown"]["for"],
+        json!({"voters": 2, "power": "800", "share_bps": 10000})
+    );
 
     // MILL unlinks FARM and QUARRY links it again at hour 101: nothing that happened before moves.
     people
