@@ -43,7 +43,7 @@ pub(crate) async fn run(indexer: &Indexer) -> Infallible {
 }
 
 /// Waits for a notification; `true` when the connection is lost.
-async fn heard(listener: Option<&mut Listener>) -> bool {
+pub(crate) async fn heard(listener: Option<&mut Listener>) -> bool {
     match listener {
         Some(listener) => !matches!(listener.changed().await, Ok(true)),
         None => std::future::pending().await,

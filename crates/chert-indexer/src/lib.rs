@@ -1,4 +1,5 @@
-//! Follows the node into the store: backfill, follow, reorganisations, balances, verify.
+//! Follows the node into the store: backfill, follow, reorganisations, balances, the registry,
+//! governance, oracles, verify.
 //!
 //! The indexer decides what to fetch and what to believe; how rows are written is the store's
 //! business, and it knows entities only through the batch that the store encodes.
@@ -6,35 +7,45 @@
 mod balances;
 mod conflict;
 mod error;
+mod feeds;
+mod governance;
+mod leaderboards;
 mod maintenance;
+mod oracles;
 mod plan;
+mod powers;
 mod progress;
+mod registry;
 mod reorg;
 mod session;
 mod settings;
 mod verify;
 
 pub use error::IndexerError;
+pub use oracles::{Objection, OracleSetup, objection};
 pub use progress::{Mode, Progress};
-pub use settings::{IndexerSettings, wall_clock_ms};
+pub use settings::{FeedSettings, IndexerSettings, OracleSettings, wall_clock_ms};
 pub use verify::{NodeFinding, VerifyReport, verify};
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chert_sources::{OracleProbe, SourceSet};
+use chert_sources::{SourceError, SourceSet};
 use chert_store::{PoolSettings, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Connections beside the writer's, opened when needed: a quarter for what feeds store, the rest for
+/// plain reads.
+const CONNECTIONS_MAX: u32 = 40;
 
 /// The indexer of one database.
 #[derive(Debug)]
 pub struct Indexer {
     pub(crate) sources: Arc<SourceSet>,
-    pub(crate) oracles: Vec<OracleProbe>,
+    pub(crate) oracles: Vec<Arc<oracles::Oracle>>,
     pub(crate) database: PoolSettings,
     pub(crate) store: Store,
     pub(crate) settings: IndexerSettings,
@@ -55,7 +66,11 @@ impl Indexer {
         for counter in ["reorgs", "deep_reorgs_refused", "quarantined"] {
             metrics::counter!(format!("chert_indexer_{counter}_total")).increment(0);
         }
-        let pool = PoolSettings { max_connections: 4, min_connections: 0, ..database.clone() };
+        let pool = PoolSettings {
+            max_connections: CONNECTIONS_MAX,
+            min_connections: 0,
+            ..database.clone()
+        };
         Ok(Self {
             sources: Arc::new(sources),
             oracles: Vec::new(),
@@ -67,10 +82,11 @@ impl Indexer {
         })
     }
 
-    /// Oracles to probe and show in `/v1/status`.
-    pub fn with_oracles(mut self, oracles: Vec<OracleProbe>) -> Self {
-        self.oracles = oracles;
-        self
+    /// Oracles to read. Fails for an API key that cannot be sent.
+    pub fn with_oracles(mut self, setups: Vec<OracleSetup>) -> Result<Self, SourceError> {
+        let oracles = setups.into_iter().map(|setup| oracles::Oracle::new(setup).map(Arc::new));
+        self.oracles = oracles.collect::<Result<_, _>>()?;
+        Ok(self)
     }
 
     /// Progress as it changes, for a terminal or a test.

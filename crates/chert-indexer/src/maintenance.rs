@@ -3,15 +3,12 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use chert_sources::OracleProbe;
 use chert_store::entities::event::prune_events;
 use chert_store::entities::source::SourceState;
 
 use crate::Indexer;
 
 const ROUND: Duration = Duration::from_secs(2);
-/// Rounds between two probes of an oracle.
-const PROBE_EVERY: u64 = 5;
 /// Rounds between two prunings.
 const PRUNE_EVERY: u64 = 15;
 /// Rows one pruning statement removes at most.
@@ -41,6 +38,7 @@ async fn round(indexer: &Indexer, rounds: u64) -> Result<(), chert_store::StoreE
             kind: "node",
             state: view.health.code(),
             height: view.height.and_then(|h| i64::try_from(h).ok()),
+            lag: None,
             faults: i64::try_from(view.faults).unwrap_or(i64::MAX),
             last_ok_at: view.last_ok_at,
             last_error_at: view.last_error_at,
@@ -48,12 +46,8 @@ async fn round(indexer: &Indexer, rounds: u64) -> Result<(), chert_store::StoreE
         })
         .collect();
     indexer.store.put_sources("node", &states).await?;
-    if rounds.is_multiple_of(PROBE_EVERY) {
-        let now_s = (indexer.settings.now_ms)() / 1_000;
-        let probes = indexer.oracles.iter().map(|oracle| probe(oracle, now_s));
-        let states = futures::future::join_all(probes).await;
-        indexer.store.put_sources("oracle", &states).await?;
-    }
+    let oracles: Vec<SourceState> = indexer.oracles.iter().map(|o| o.state()).collect();
+    indexer.store.put_sources("oracle", &oracles).await?;
     if rounds % PRUNE_EVERY == PRUNE_EVERY - 1 {
         let now_s = (indexer.settings.now_ms)() / 1_000;
         let kept_s = i64::try_from(indexer.settings.event_retention.as_secs()).unwrap_or(i64::MAX);
@@ -63,19 +57,4 @@ async fn round(indexer: &Indexer, rounds: u64) -> Result<(), chert_store::StoreE
         indexer.store.prune_unseen_balances(now_s - UNSEEN_BALANCE_S, PRUNE_ROWS).await?;
     }
     Ok(())
-}
-
-async fn probe(oracle: &OracleProbe, now_s: i64) -> SourceState {
-    let outcome = oracle.probe().await;
-    let error = outcome.as_ref().err();
-    SourceState {
-        name: oracle.name(),
-        kind: "oracle",
-        state: if error.is_none() { "healthy" } else { "failing" },
-        height: None,
-        faults: 0,
-        last_ok_at: error.is_none().then_some(now_s),
-        last_error_at: error.map(|_| now_s),
-        last_error: error.map(|e| e.fault.code()),
-    }
 }

@@ -45,11 +45,16 @@ pub(crate) async fn run(indexer: &Indexer, stop: &CancellationToken) -> Result<(
         beat: NodeView::default(),
         shorter_since: HashMap::new(),
     };
-    // Only whoever holds the writer lock reads balances and speaks for the sources: a standby
+    // Only whoever holds the writer lock reads feeds and speaks for the sources: a standby
     // would report what it does not know.
     tokio::select! {
         outcome = session.work(stop) => outcome,
         never = crate::balances::run(indexer) => match never {},
+        never = crate::registry::run(indexer) => match never {},
+        never = crate::governance::run(indexer) => match never {},
+        never = crate::powers::run(indexer) => match never {},
+        never = crate::oracles::run(indexer) => match never {},
+        never = crate::leaderboards::run(indexer) => match never {},
         never = crate::maintenance::run(indexer) => match never {},
     }
 }

@@ -160,7 +160,7 @@ CREATE TABLE proposals (
     height            BIGINT NOT NULL          -- checkpoint at which it was last read
 );
 CREATE INDEX proposals_created ON proposals (created_at DESC, proposal_id DESC);
-CREATE INDEX proposals_status_created ON proposals (status, created_at DESC, proposal_id DESC);
+CREATE INDEX proposals_status_created ON proposals (status, created_at, proposal_id);
 CREATE INDEX proposals_status_ends ON proposals (status, voting_ends_at DESC);
 CREATE INDEX proposals_starts ON proposals (voting_starts_at);
 CREATE INDEX proposals_proposer_key ON proposals (proposer_key);
@@ -275,6 +275,9 @@ CREATE TABLE governance_stats (
 );
 
 -- ----------------------------------------------------------------------------------- useful work
+
+-- Of an oracle: items of its feed that are not read yet.
+ALTER TABLE sources ADD COLUMN lag BIGINT;
 
 CREATE TABLE oracles (
     oracle_id        TEXT PRIMARY KEY,         -- 40 hex digits; the URL for an oracle without a feed

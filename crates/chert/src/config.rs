@@ -1,11 +1,13 @@
 //! Configuration: built-in defaults, file, environment, flags; anything unknown is refused.
 
+mod oracles;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use chert_api::ApiSettings;
-use chert_indexer::IndexerSettings;
+use chert_indexer::{FeedSettings, IndexerSettings, OracleSettings};
 use chert_store::PoolSettings;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -13,6 +15,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::cli::{DatabaseArgs, ListenArgs, SourceArgs};
+pub use oracles::OracleEntry;
 
 /// The documented defaults are the defaults.
 const DEFAULTS: &str = include_str!("../../../config/api.toml");
@@ -68,9 +71,18 @@ section!(Indexer {
     bulk_threshold_blocks: u64,
     shorter_branch_patience_ms: u64,
     event_retention_days: u64,
+    feed_interval_min_ms: u64,
+    feed_interval_max_ms: u64,
+    leaderboard_interval_ms: u64,
     metrics_address: String,
 });
-section!(Oracles { urls: Vec<String>, allow_unsigned: bool });
+section!(Oracles {
+    urls: Vec<String>,
+    allow_unsigned: bool,
+    long_poll_ms: u64,
+    probe_interval_ms: u64,
+    oracle: Vec<OracleEntry>,
+});
 section!(RateLimiting { anonymous_rpm: u32, authenticated_rpm: u32 });
 section!(Cache {
     budget_mb: u64,
@@ -98,7 +110,10 @@ impl Config {
         }
         let figment = figment.merge(Env::prefixed(ENVIRONMENT).split("__"));
         let config: Self = figment.extract().map_err(|error| explain(&error))?;
-        config.check()?;
+        config.check().map_err(|error| match file {
+            Some(file) => anyhow::anyhow!("{} or the environment: {error:#}", file.display()),
+            None => error,
+        })?;
         Ok(config)
     }
 
@@ -107,6 +122,13 @@ impl Config {
         within("indexer.sync_interval_ms", self.indexer.sync_interval_ms, 10, 60_000)?;
         within("indexer.finality_depth", self.indexer.finality_depth, 1, 1_000)?;
         within("indexer.event_retention_days", self.indexer.event_retention_days, 3, 365)?;
+        let indexer = &self.indexer;
+        within("indexer.feed_interval_min_ms", indexer.feed_interval_min_ms, 10, 60_000)?;
+        let least = indexer.feed_interval_min_ms;
+        within("indexer.feed_interval_max_ms", indexer.feed_interval_max_ms, least, 600_000)?;
+        within("indexer.leaderboard_interval_ms", indexer.leaderboard_interval_ms, 10, 60_000)?;
+        within("oracles.long_poll_ms", self.oracles.long_poll_ms, 0, 30_000)?;
+        within("oracles.probe_interval_ms", self.oracles.probe_interval_ms, 100, 3_600_000)?;
         within("chain.rpc_timeout_ms", self.chain.rpc_timeout_ms, 100, 60_000)?;
         within("server.request_timeout_ms", self.server.request_timeout_ms, 100, 60_000)?;
         within("server.decimals", self.server.decimals.into(), 0, 30)?;
@@ -123,7 +145,7 @@ impl Config {
                 format!("chain.rpc_url: {url} is not a URL like http://host:8545")
             })?;
         }
-        Ok(())
+        self.oracles.check()
     }
 
     /// Applies flags, which win over everything.
@@ -132,10 +154,7 @@ impl Config {
         if !args.node_urls.is_empty() {
             self.chain.rpc_url = args.node_urls.join(",");
         }
-        if !args.oracles.is_empty() {
-            self.oracles.urls.clone_from(&args.oracles);
-        }
-        self.oracles.allow_unsigned |= args.allow_unsigned_oracles;
+        self.oracles.apply(&args.oracles, args.allow_unsigned_oracles);
         self.check()
     }
 
@@ -210,7 +229,19 @@ impl Config {
             bulk_threshold_blocks: (bulk > 0).then_some(bulk),
             shorter_branch_patience: Duration::from_millis(self.indexer.shorter_branch_patience_ms),
             event_retention: Duration::from_secs(self.indexer.event_retention_days * 24 * 3_600),
+            feeds: FeedSettings {
+                round_min: Duration::from_millis(self.indexer.feed_interval_min_ms),
+                round_max: Duration::from_millis(self.indexer.feed_interval_max_ms),
+                ..FeedSettings::default()
+            },
+            oracles: OracleSettings {
+                long_poll: Duration::from_millis(self.oracles.long_poll_ms),
+                probe: Duration::from_millis(self.oracles.probe_interval_ms),
+                ..OracleSettings::default()
+            },
+            leaderboard_interval: Duration::from_millis(self.indexer.leaderboard_interval_ms),
             now_ms: chert_indexer::wall_clock_ms,
+            ..IndexerSettings::default()
         }
     }
 }
@@ -268,5 +299,7 @@ mod tests {
         check("[telemetry]\nlog_format = \"xml\"", "telemetry.log_format");
         check("[chain]\nrpc_url = \"nowhere\"", "is not a URL");
         check("[nonsense]\na = 1", "nonsense");
+        check("[oracles]\nlong_poll_ms = 40000", "oracles.long_poll_ms is 40000");
+        check("[indexer]\nfeed_interval_max_ms = 5", "indexer.feed_interval_max_ms is 5");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chert_api::{ApiState, metrics};
 use chert_indexer::{Indexer, IndexerError, Progress};
-use chert_sources::{NodeClient, NodeOptions, NodeSource, OracleProbe, SourceSet};
+use chert_sources::{NodeClient, NodeOptions, NodeSource, SourceSet};
 use chert_store::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -74,7 +74,7 @@ pub fn start_indexer(config: &Config, stop: &CancellationToken) -> anyhow::Resul
     let sources = sources(config, &config.node_urls())?;
     let indexer = Indexer::new(sources, config.direct_pool()?, config.indexer_settings())
         .context("database.url is not a PostgreSQL URL; it looks like postgres://user@host/name")?
-        .with_oracles(oracles(config)?);
+        .with_oracles(config.oracles.setups()?)?;
     let progress = indexer.progress();
     Ok(Indexing { progress, task: tokio::spawn(indexer.run(stop.clone())) })
 }
@@ -96,15 +96,4 @@ pub fn sources(config: &Config, urls: &[String]) -> anyhow::Result<SourceSet> {
         clients.push(Arc::new(NodeClient::new(parsed, options)?));
     }
     Ok(SourceSet::new(clients, chert_indexer::wall_clock_ms))
-}
-
-/// Probes of all configured oracles.
-pub fn oracles(config: &Config) -> anyhow::Result<Vec<OracleProbe>> {
-    let probe = |url: &String| -> anyhow::Result<OracleProbe> {
-        let parsed = url
-            .parse()
-            .with_context(|| format!("{url} is not an oracle URL like http://127.0.0.1:8765"))?;
-        Ok(OracleProbe::new(parsed)?)
-    };
-    config.oracles.urls.iter().map(probe).collect()
 }

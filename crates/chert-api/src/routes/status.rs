@@ -25,12 +25,14 @@ pub struct SourceItem<'a> {
     /// `node` or `oracle`.
     #[schema(example = "node")]
     pub kind: &'a str,
-    /// `healthy`, `lagging`, `failing`, `disagreeing`, `wrong_chain` or `unknown`.
+    /// `healthy`, `lagging`, `failing`, `disagreeing`, `wrong_chain` or `unknown`; of an oracle also
+    /// `refused` (one side does not accept the other), `paused` (an item is not to be trusted) or
+    /// `diverged` (it rewrote its feed).
     #[schema(example = "healthy")]
     pub state: &'a str,
     /// Its tip.
     pub height: Option<i64>,
-    /// Blocks behind the best node.
+    /// Blocks behind the best node; of an oracle, items of its feed that are not read yet.
     pub lag: Option<i64>,
     /// Faults counted so far.
     pub faults: i64,
@@ -50,7 +52,7 @@ impl<'a> SourceItem<'a> {
             kind: &row.kind,
             state: &row.state,
             height: row.height,
-            lag: row.height.map(|height| node_height.saturating_sub(height).max(0)),
+            lag: row.lag.or_else(|| row.height.map(|h| node_height.saturating_sub(h).max(0))),
             faults: row.faults,
             last_ok_at: row.last_ok_at,
             last_error_at: row.last_error_at,

@@ -3,12 +3,13 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
 
-use chert_sources::{Fault, NodeSource};
+use chert_indexer::{OracleSetup, objection};
+use chert_sources::{Fault, InfoAnswer, NodeSource, OracleClient, OracleSource};
 use chert_store::Store;
 
 use crate::cli::SourceArgs;
 use crate::config::Config;
-use crate::services::{oracles, sources};
+use crate::services::sources;
 
 /// What the checks found.
 #[derive(Default)]
@@ -132,14 +133,50 @@ async fn check_node(source: &dyn NodeSource, findings: &mut Findings) {
 }
 
 async fn check_oracles(config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
-    for oracle in oracles(config)? {
-        match oracle.probe().await {
-            Ok(()) => findings.good(&format!("oracle {} answers", oracle.name())),
-            Err(error) => findings.bad(
-                &format!("oracle {}: {error}", oracle.name()),
-                "check its address and that it runs (port 8765 by default)",
-            ),
-        }
+    let setups = config.oracles.setups()?;
+    if setups.is_empty() && config.node_urls().is_empty() {
+        findings.good("no oracle is configured; `chert up` will run two with its dev chain");
+    }
+    for setup in setups {
+        let client = OracleClient::new(setup.options.clone())?;
+        check_oracle(&setup, &client, findings).await;
     }
     Ok(())
+}
+
+async fn check_oracle(setup: &OracleSetup, client: &OracleClient, findings: &mut Findings) {
+    let name = client.name();
+    match client.info().await {
+        Ok(InfoAnswer::Feed(info)) => match objection(setup, &info) {
+            Some(objection) => findings
+                .bad(&format!("oracle {name} is not read: {}", objection.code), &objection.remedy),
+            None => {
+                let proof = match setup.options.public_keys.is_empty() {
+                    true => "unsigned records are accepted",
+                    false => "its key is pinned",
+                };
+                findings.good(&format!(
+                    "oracle {name}: {}, {} items, {proof}",
+                    info.oracle_id, info.head_seq
+                ));
+            }
+        },
+        Ok(InfoAnswer::NoFeed) if client.probe().await.reachable => {
+            findings
+                .good(&format!("oracle {name} answers; it has no work feed, it is only probed"));
+        }
+        Ok(InfoAnswer::NoFeed) => findings.bad(
+            &format!("oracle {name}: what answers there is not an oracle"),
+            "check its address (port 8765 by default)",
+        ),
+        Ok(InfoAnswer::Refused { status }) => findings.bad(
+            &format!("oracle {name} refuses us: HTTP {status}"),
+            "give its API key in an environment variable and name that in \
+             oracles.oracle.api_key_env",
+        ),
+        Err(error) => findings.bad(
+            &format!("oracle {name}: {error}"),
+            "check its address and that it runs (port 8765 by default)",
+        ),
+    }
 }

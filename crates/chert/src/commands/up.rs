@@ -1,16 +1,15 @@
 //! `chert up`: everything, with an embedded default for whatever is not configured.
 
+mod devnet;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
-use chert_devnet::{Chain, ChainConfig, Profile, Server, ServerConfig};
-use chert_indexer::wall_clock_ms;
 use chert_postgres::{Options, PrivatePostgres};
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
+use self::devnet::Devnet;
 use super::stop_signal;
 use crate::cli::UpArgs;
 use crate::config::Config;
@@ -21,10 +20,6 @@ const DATABASE: &str = "chert";
 /// Connections of the private PostgreSQL: those of the API, the indexer, and a few to look.
 const SPARE_CONNECTIONS: u32 = 20;
 const SHARED_BUFFERS_MB: u32 = 512;
-/// The dev chain catches up with the clock at start, but not with years.
-const CATCH_UP_BLOCKS_MAX: u64 = 2_000_000;
-/// Port of the node in every deployment; another is taken where it is in use.
-const NODE_PORT: u16 = 8545;
 
 /// Runs until a signal.
 pub async fn run(mut config: Config, args: UpArgs) -> anyhow::Result<ExitCode> {
@@ -41,18 +36,15 @@ pub async fn run(mut config: Config, args: UpArgs) -> anyhow::Result<ExitCode> {
         .await
         .context("the schema could not be brought to this version; `chert doctor` may tell why")?;
     let devnet = match config.node_urls().is_empty() {
-        true => Some(Devnet::start(&data_dir, &args, stop.clone()).await?),
+        true => Some(start_devnet(&mut config, &data_dir, &args, &stop).await?),
         false => None,
     };
-    if let Some(devnet) = &devnet {
-        config.chain.rpc_url = devnet.server.url();
-    }
     let mut api = start_api(&config, args.listen.grpc, recorder()?, &stop).await?;
     let mut indexing = match config.indexer.enabled {
         true => Some(start_indexer(&config, &stop)?),
         false => None,
     };
-    announce(&config, &api, postgres.is_some(), devnet.is_some(), &data_dir);
+    announce(&config, &api, postgres.is_some(), devnet.as_ref(), &data_dir);
     let bar = indexing
         .as_ref()
         .map(|i| tokio::spawn(progress_bar::show(i.progress.clone(), stop.clone())));
@@ -65,12 +57,26 @@ pub async fn run(mut config: Config, args: UpArgs) -> anyhow::Result<ExitCode> {
     stop.cancel();
     finish(api, indexing, bar).await;
     if let Some(devnet) = devnet {
-        devnet.server.shutdown().await;
+        devnet.shutdown().await;
     }
     if let Some(postgres) = postgres {
         postgres.stop().await.context("the private PostgreSQL did not stop")?;
     }
     ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// Starts the dev chain; where no oracles are configured, with two oracles of its own.
+async fn start_devnet(
+    config: &mut Config,
+    data_dir: &Path,
+    args: &UpArgs,
+    stop: &CancellationToken,
+) -> anyhow::Result<Devnet> {
+    let with_oracles = config.oracles.entries().is_empty();
+    let devnet = Devnet::start(data_dir, args, with_oracles, stop.clone()).await?;
+    config.chain.rpc_url = devnet.url();
+    config.oracles.oracle.extend(devnet.oracle_entries());
+    Ok(devnet)
 }
 
 /// An indexer that gives up leaves the server running: it still answers, and says how far it is.
@@ -112,7 +118,7 @@ fn announce(
     config: &Config,
     api: &crate::services::Api,
     own_database: bool,
-    own_chain: bool,
+    devnet: Option<&Devnet>,
     data_dir: &Path,
 ) {
     let http = api.http;
@@ -121,12 +127,20 @@ fn announce(
     println!("  REST       http://{http}/v1/status   (documentation: http://{http}/docs)");
     println!("  gRPC       {} (grpc.health.v1)", api.grpc);
     println!("  metrics    http://{http}/metrics   ready: http://{http}/health/ready");
-    let node = if own_chain { "dev chain, made by this process" } else { "configured" };
+    let node = if devnet.is_some() { "dev chain, made by this process" } else { "configured" };
     println!("  node       {} ({node})", config.chain.rpc_url);
+    for line in devnet.map(Devnet::describe_oracles).unwrap_or_default() {
+        println!("  oracle     {line}");
+    }
+    if devnet.is_none_or(|devnet| !devnet.has_oracles()) {
+        for entry in config.oracles.entries() {
+            println!("  oracle     {} (configured)", without_password(&entry.url));
+        }
+    }
     let database = without_password(&config.database.url);
     let whose = if own_database { "private, data stays" } else { "configured" };
     println!("  database   {database} ({whose})");
-    if own_database || own_chain {
+    if own_database || devnet.is_some() {
         println!("  data       {}", data_dir.display());
     }
     println!("Stop with Ctrl-C.");
@@ -175,89 +189,4 @@ async fn start_database(
     config.database.url = postgres.url(DATABASE);
     config.database.direct_url.clear();
     Ok(Some(postgres))
-}
-
-/// What makes the dev chain of a data directory the same chain at every start.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Identity {
-    seed: u64,
-    history: u64,
-    block_time_ms: u64,
-    genesis_time_ms: u64,
-}
-
-struct Devnet {
-    server: Server,
-}
-
-impl Devnet {
-    /// Starts the chain where the clock says it should be: a block each block time since genesis,
-    /// so that a restart continues the same chain.
-    async fn start(
-        data_dir: &Path,
-        args: &UpArgs,
-        stop: CancellationToken,
-    ) -> anyhow::Result<Self> {
-        let identity = identity(data_dir, args)?;
-        let block_time = Duration::from_millis(identity.block_time_ms);
-        let chain = Chain::new(ChainConfig {
-            seed: identity.seed,
-            history: identity.history,
-            block_time,
-            genesis_time_ms: identity.genesis_time_ms,
-            profile: Profile::realistic(),
-            ..ChainConfig::default()
-        });
-        let behind = due(&identity).saturating_sub(chain.tip().0).min(CATCH_UP_BLOCKS_MAX);
-        chain.mine(behind);
-        let server = match Server::start(chain.clone(), listen(NODE_PORT)).await {
-            Ok(server) => server,
-            Err(_) => Server::start(chain.clone(), listen(0))
-                .await
-                .context("the dev chain cannot listen on 127.0.0.1")?,
-        };
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    () = tokio::time::sleep(block_time / 10) => {}
-                    () = stop.cancelled() => return,
-                }
-                let tip = chain.tip().0;
-                if due(&identity) > tip {
-                    chain.mine(1);
-                }
-            }
-        });
-        Ok(Self { server })
-    }
-}
-
-fn listen(port: u16) -> ServerConfig {
-    ServerConfig { addr: ([127, 0, 0, 1], port).into(), ..ServerConfig::default() }
-}
-
-/// Height that the chain should have now.
-fn due(identity: &Identity) -> u64 {
-    let now = u64::try_from(wall_clock_ms()).unwrap_or(0);
-    now.saturating_sub(identity.genesis_time_ms) / identity.block_time_ms.max(1)
-}
-
-fn identity(data_dir: &Path, args: &UpArgs) -> anyhow::Result<Identity> {
-    let file = data_dir.join("devnet.json");
-    if let Ok(text) = std::fs::read_to_string(&file) {
-        let hint = || format!("{} is damaged; delete the data directory", file.display());
-        return serde_json::from_str(&text).with_context(hint);
-    }
-    let now = u64::try_from(wall_clock_ms()).unwrap_or(0);
-    let block_time_ms = args.devnet_block_time_ms.max(50);
-    let identity = Identity {
-        seed: 1,
-        history: args.devnet_history,
-        block_time_ms,
-        genesis_time_ms: now.saturating_sub(block_time_ms.saturating_mul(args.devnet_history)),
-    };
-    let hint = || format!("cannot write {}; choose another with --data-dir", file.display());
-    std::fs::create_dir_all(data_dir).with_context(hint)?;
-    std::fs::write(&file, serde_json::to_string(&identity)?).with_context(hint)?;
-    Ok(identity)
 }

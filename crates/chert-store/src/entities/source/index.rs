@@ -1,4 +1,4 @@
-//! What the indexer knows of each node.
+//! What the indexer knows of each node and oracle.
 
 use crate::{Store, StoreError};
 
@@ -9,10 +9,13 @@ pub struct SourceState {
     pub name: String,
     /// `node` or `oracle`.
     pub kind: &'static str,
-    /// `healthy`, `lagging`, `failing`, `disagreeing`, `wrong_chain` or `unknown`.
+    /// `healthy`, `lagging`, `failing`, `disagreeing`, `wrong_chain` or `unknown`; of an oracle also
+    /// `refused`, `paused` or `diverged`.
     pub state: &'static str,
     /// Its best height, where known.
     pub height: Option<i64>,
+    /// Of an oracle: items of its feed that are not read yet.
+    pub lag: Option<i64>,
     /// Faults counted since the process started.
     pub faults: i64,
     /// Last good answer, Unix seconds.
@@ -34,13 +37,11 @@ impl Store {
         for s in states {
             sqlx::query!(
                 "INSERT INTO sources (name, kind, state, height, faults, last_ok_at, last_error_at,
-                                      last_error)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                                      last_error, lag)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
                  ON CONFLICT (name) DO UPDATE SET
                      kind = EXCLUDED.kind, state = EXCLUDED.state, height = EXCLUDED.height,
-                     faults = CASE WHEN EXCLUDED.kind = 'oracle' AND EXCLUDED.last_error IS NOT NULL
-                                   THEN sources.faults + 1
-                                   ELSE EXCLUDED.faults END,
+                     lag = EXCLUDED.lag, faults = EXCLUDED.faults,
                      last_ok_at = COALESCE(EXCLUDED.last_ok_at, sources.last_ok_at),
                      last_error_at = COALESCE(EXCLUDED.last_error_at, sources.last_error_at),
                      last_error = COALESCE(EXCLUDED.last_error, sources.last_error)",
@@ -51,7 +52,8 @@ impl Store {
                 s.faults,
                 s.last_ok_at,
                 s.last_error_at,
-                s.last_error
+                s.last_error,
+                s.lag
             )
             .execute(&mut *tx)
             .await?;

@@ -11,7 +11,8 @@ pub struct Model {
     pub name: String,
     /// `node` or `oracle`.
     pub kind: String,
-    /// `healthy`, `lagging`, `failing`, `disagreeing`, `wrong_chain`, `unknown`.
+    /// `healthy`, `lagging`, `failing`, `disagreeing`, `wrong_chain`, `unknown`, `refused`, `paused`,
+    /// `diverged`.
     pub state: String,
     /// Its tip.
     pub height: Option<i64>,
@@ -23,6 +24,8 @@ pub struct Model {
     pub last_error_at: Option<i64>,
     /// A code.
     pub last_error: Option<String>,
+    /// Of an oracle: items of its feed that are not read yet.
+    pub lag: Option<i64>,
 }
 
 /// No relations.

@@ -19,7 +19,7 @@ use crate::{Store, StoreError};
 
 /// Pages queue for this advisory lock (any fixed number) before they hold the checkpoint. Otherwise
 /// several waiting pages would hold it shared in turns and the chain's writer might never get it.
-const PAGE_LOCK: i64 = 0x6368_6572_7403;
+const PAGE_LOCK: i64 = 0x6368_6572_7404;
 
 /// Items of a page at most; the contract's feeds give 1000.
 pub const PAGE_ITEMS_MAX: usize = 10_000;

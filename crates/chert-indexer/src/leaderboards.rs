@@ -1,0 +1,57 @@
+//! What follows from work in the background: the clock of the trailing windows, the boards, the
+//! oracles' performance, and forgetting old items of feeds.
+
+use std::convert::Infallible;
+use std::time::Instant;
+
+use chert_store::StoreError;
+
+use crate::Indexer;
+use crate::feeds::stand;
+
+/// Items of oracle feeds are kept this long, as they came; what they said stays.
+const FEED_ITEMS_KEPT_S: i64 = 90 * 24 * 3_600;
+/// Seconds between two prunings.
+const PRUNE_EVERY_S: u64 = 30;
+
+/// Works for ever; dropped with the session, so that one process does it.
+pub(crate) async fn run(indexer: &Indexer) -> Infallible {
+    let settings = &indexer.settings;
+    let mut measured: Option<Instant> = None;
+    let mut pruned = Instant::now();
+    loop {
+        if let Err(error) = refresh(indexer).await {
+            tracing::debug!(%error, "leaderboards put off");
+        }
+        if measured.is_none_or(|at| at.elapsed() >= settings.performance_interval) {
+            match indexer.store.refresh_oracle_performance((settings.now_ms)() / 1_000).await {
+                Ok(_) => measured = Some(Instant::now()),
+                Err(error) => tracing::debug!(%error, "oracle performance put off"),
+            }
+        }
+        if pruned.elapsed().as_secs() >= PRUNE_EVERY_S {
+            pruned = Instant::now();
+            let before_s = (settings.now_ms)() / 1_000 - FEED_ITEMS_KEPT_S;
+            if let Err(error) = indexer.store.prune_feed_items(before_s).await {
+                tracing::debug!(%error, "pruning put off");
+            }
+        }
+        tokio::time::sleep(settings.leaderboard_interval).await;
+    }
+}
+
+async fn refresh(indexer: &Indexer) -> Result<(), StoreError> {
+    // Nothing is attributed before the chain's first fill is done.
+    if stand(indexer).await?.is_none() {
+        return Ok(());
+    }
+    let now_ms = (indexer.settings.now_ms)();
+    indexer.store.roll_pouw_clock(now_ms / 1_000).await?;
+    let started = Instant::now();
+    let done = indexer.store.refresh_leaderboards(now_ms).await?;
+    if done.boards > 0 {
+        metrics::counter!("chert_leaderboards_total").increment(u64::from(done.boards));
+        metrics::histogram!("chert_leaderboard_seconds").record(started.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
