@@ -183,6 +183,29 @@ async fn the_whole_life_cycle_occurs() {
 }
 
 #[test]
+fn an_oracle_that_starts_again_continues_its_feed() {
+    let feed = |tip: u64, items: u64| {
+        let chain = chain(1, 60, Profile::realistic());
+        let accounts = chain.addresses();
+        chain.mine(tip - 60);
+        let genesis_ms = 1_767_225_600_000;
+        // 2000 items from before the chain, then one for each of its seconds.
+        let oracle = Oracle::new(OracleConfig {
+            items: 2000,
+            history_step_ms: 60_000,
+            start_time_ms: genesis_ms - 2000 * 60_000,
+            accounts,
+            chain: Some(chain),
+            ..OracleConfig::default()
+        });
+        oracle.append(items);
+        oracle
+    };
+    // At that moment 200 blocks of 2 s were due; later the chain is longer.
+    assert_eq!(feed(200, 400).submissions(), feed(1000, 400).submissions());
+}
+
+#[test]
 fn oracles_of_one_shared_seed_claim_the_same_work() {
     let claims = |seed| -> BTreeSet<(String, String, String)> {
         let config = OracleConfig {

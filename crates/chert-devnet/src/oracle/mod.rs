@@ -43,6 +43,7 @@ const ACCOUNTS_DEFAULT: u64 = 16;
 const ANCHOR_DEPTH: u64 = 30;
 /// Blocks in which a transaction to name is looked for.
 const ANCHOR_BLOCKS: u64 = 16;
+const _: () = assert!(ANCHOR_BLOCKS < ANCHOR_DEPTH);
 
 /// An oracle. Cheap to clone: all clones are the same oracle.
 #[derive(Clone, Debug)]
@@ -234,10 +235,9 @@ impl Oracle {
         }
         let (tip, recipe) = (chain.tip().0, chain.recipe());
         let nominal = time_ms.saturating_sub(recipe.genesis_time_ms) / recipe.block_time_ms.max(1);
-        let top = match nominal.saturating_sub(ANCHOR_DEPTH) {
-            0 => tip,
-            settled => settled.min(tip),
-        };
+        // Work from before the chain names its first blocks; never what depends on the tip, as
+        // long as the chain is where the clock says.
+        let top = nominal.saturating_sub(ANCHOR_DEPTH).max(ANCHOR_BLOCKS).min(tip);
         let start = top.saturating_sub(rng.below(ANCHOR_BLOCKS)).max(1);
         (start..=tip).take(to_index(ANCHOR_BLOCKS)).find_map(|height| {
             let transactions = recipe.transactions(chain.spec_at(height, 0)?);
