@@ -97,15 +97,24 @@ impl Readers {
         mut line: Object<Dial>,
         outcome: Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
-        match &outcome {
-            Err(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_)) => {
-                // A server that hung up on one connection hung up on the idle ones as well: one
-                // request fails for an outage, not one per connection.
-                self.0.retain(|_, _| false);
-            }
-            _ => line.busy = false,
+        if outcome.as_ref().err().is_some_and(is_broken) {
+            // A server that hung up on one connection hung up on the idle ones as well: one
+            // request fails for an outage, not one per connection.
+            self.0.retain(|_, _| false);
+        } else {
+            line.busy = false;
         }
         outcome
+    }
+}
+
+/// Whether the connection is of no use after this error: it broke, or the server ended the session
+/// (SQLSTATE class 57P, "operator intervention").
+fn is_broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
     }
 }
 

@@ -30,6 +30,120 @@ pub async fn dump(url: &str) -> anyhow::Result<Vec<(&'static str, Vec<String>)>>
     Ok(tables)
 }
 
+/// What people, governance and work amount to, without columns that say when we looked: a registry
+/// and a governance read live and read once end with the same rows. Power and validators are
+/// figures of the block they were read at, and are compared with the chain instead.
+const PEOPLE: [(&str, &str); 8] = [
+    (
+        "identity_versions",
+        "SELECT v::text FROM identity_versions v
+                           ORDER BY identity_id, height, profile_version",
+    ),
+    ("identities", "SELECT i::text FROM identities i ORDER BY identity_id"),
+    ("wallet_links", "SELECT l::text FROM wallet_links l ORDER BY identity_id, wallet_address"),
+    (
+        "wallet_link_intervals",
+        "SELECT l::text FROM wallet_link_intervals l
+                               ORDER BY identity_id, wallet_key, from_height",
+    ),
+    (
+        "proposals",
+        "SELECT concat_ws('|', proposal_id, proposer, encode(proposer_identity, 'hex'),
+                          description, state, status, voting_starts_at, voting_ends_at, votes_for,
+                          votes_against, votes_abstain, created_at, executed_at)
+                   FROM proposals ORDER BY proposal_id",
+    ),
+    (
+        "votes",
+        "SELECT concat_ws('|', proposal_id, voter, encode(voter_identity, 'hex'), vote_power,
+                      vote_choice, reason, cast_at) FROM votes ORDER BY proposal_id, voter_key",
+    ),
+    (
+        "proposal_tallies",
+        "SELECT t::text FROM proposal_tallies t
+                          ORDER BY proposal_id, vote_choice",
+    ),
+    (
+        "proposal_tally_hourly",
+        "SELECT t::text FROM proposal_tally_hourly t
+                               ORDER BY proposal_id, hour",
+    ),
+];
+
+/// Every row that follows from the registry and governance of the node, in a fixed order.
+pub async fn people(url: &str) -> anyhow::Result<Vec<(&'static str, Vec<String>)>> {
+    let pool = PgPool::connect(url).await?;
+    let mut tables = Vec::new();
+    for (name, sql) in PEOPLE {
+        tables.push((name, sqlx::query_scalar(sql).fetch_all(&pool).await?));
+    }
+    pool.close().await;
+    Ok(tables)
+}
+
+/// A submission as stored, in the words of the feed.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// `assigned` and so on.
+    pub status: String,
+    /// `none` and so on.
+    pub reward_status: String,
+    /// Base units.
+    pub reward: Option<String>,
+    /// Granted credits.
+    pub credits: Option<String>,
+    /// Payout account.
+    pub account: String,
+    /// A later revision was not applied, because a block had confirmed this one.
+    pub kept_against_oracle: bool,
+}
+
+/// Submissions of an oracle by their ids in hex.
+pub async fn submissions(url: &str, oracle: &str) -> anyhow::Result<Vec<(String, Submission)>> {
+    let pool = PgPool::connect(url).await?;
+    let sql = "SELECT encode(submission_id, 'hex'),
+            (ARRAY['assigned', 'submitted', 'validated', 'rejected', 'timed_out', 'disputed'])[status + 1],
+            (ARRAY['none', 'pending', 'finalized', 'claimed', 'clawed_back', 'voided'])[reward_status + 1],
+            reward::text, trim_scale(credits)::text, miner_address,
+            EXISTS (SELECT 1 FROM work_submission_events e WHERE e.submission_id = s.submission_id
+                    AND (e.feed_epoch, e.revision) > (s.feed_epoch, s.revision))
+        FROM work_submissions s WHERE oracle_id = $1";
+    type Row = (String, String, String, Option<String>, Option<String>, String, bool);
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(oracle).fetch_all(&pool).await?;
+    pool.close().await;
+    let submission = |(id, status, reward_status, reward, credits, account, kept): Row| {
+        let kept_against_oracle = kept;
+        (id, Submission { status, reward_status, reward, credits, account, kept_against_oracle })
+    };
+    Ok(rows.into_iter().map(submission).collect())
+}
+
+/// Which feed of an oracle is read, and up to which item.
+pub async fn feed_cursor(url: &str, oracle: &str) -> anyhow::Result<Option<(String, i64)>> {
+    let pool = PgPool::connect(url).await?;
+    let sql = "SELECT feed_id, cursor_seq FROM oracle_feeds
+               WHERE oracle_id = $1 AND state = 'current'";
+    let row = sqlx::query_as(sql).bind(oracle).fetch_optional(&pool).await?;
+    pool.close().await;
+    Ok(row)
+}
+
+/// Whether registry and governance have been read under the block at the checkpoint.
+pub async fn feeds_are_read(url: &str) -> anyhow::Result<bool> {
+    let behind = "SELECT count(*) FROM feeds f JOIN checkpoints c ON c.pipeline = 'chain'
+                  WHERE f.feed IN ('identity', 'governance')
+                    AND (f.height <> c.height OR f.hash <> c.hash OR f.synced_at = 0)";
+    Ok(count(url, behind).await? == 0)
+}
+
+/// Claims of a transaction that are not corroborated as the chain says.
+pub async fn wrong_anchors(url: &str) -> anyhow::Result<i64> {
+    let wrong = "SELECT count(*) FROM work_submissions s
+                 LEFT JOIN transactions t ON t.tx_key = s.tx_key AND t.tx_id = s.tx_hash
+                 WHERE s.tx_key IS NOT NULL AND s.block_height IS DISTINCT FROM t.pos >> 20";
+    count(url, wrong).await
+}
+
 /// Balances as stored: address, balance, nonce.
 pub async fn balances(url: &str) -> anyhow::Result<Vec<(String, String, String)>> {
     let pool = PgPool::connect(url).await?;

@@ -8,7 +8,7 @@ use chert_indexer::IndexerSettings;
 use chert_store::{PoolSettings, Store};
 use chert_testkit::{TestDatabase, dump};
 
-use crate::{RunningIndexer, fast_settings, sources, wait_for_tip};
+use crate::{RunningIndexer, fast_settings, sources, wait_for_feeds, wait_for_tip};
 
 /// Patience with a node while verifying.
 const NODE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,7 +21,9 @@ pub async fn equals_clean_run(database_url: &str, chain: &Chain) -> anyhow::Resu
     let indexer = RunningIndexer::start(&clean.url, &[server.url()], settings);
     let store = Store::connect_lazy(&PoolSettings::new(&clean.url))?;
     wait_for_tip(&store, chain.tip()).await?;
+    wait_for_feeds(&clean.url).await?;
     indexer.stop().await?;
+    same_rows(&dump::people(database_url).await?, &dump::people(&clean.url).await?)?;
     same_rows(&dump::dump(database_url).await?, &dump::dump(&clean.url).await?)?;
     drop(store);
     clean.close().await

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod ground_truth;
+pub mod oracles;
 pub mod people;
 pub mod reader;
 pub mod simulation;
@@ -11,15 +12,17 @@ pub mod stage;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chert_indexer::{Indexer, IndexerError, IndexerSettings};
+use chert_indexer::{
+    FeedSettings, Indexer, IndexerError, IndexerSettings, OracleSettings, OracleSetup,
+};
 use chert_sources::{NodeClient, NodeOptions, NodeSource, SourceSet};
 use chert_store::{PoolSettings, Store};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for the indexer to reach a state.
-const WAIT_MAX: Duration = Duration::from_secs(60);
-const WAIT_STEP: Duration = Duration::from_millis(5);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
+pub(crate) const WAIT_STEP: Duration = Duration::from_millis(5);
 
 /// Settings for tests: fast polls, short patience.
 pub fn fast_settings() -> IndexerSettings {
@@ -27,6 +30,24 @@ pub fn fast_settings() -> IndexerSettings {
         sync_interval: Duration::from_millis(5),
         shorter_branch_patience: Duration::from_millis(100),
         bulk_threshold_blocks: None,
+        feeds: FeedSettings {
+            round_min: Duration::from_millis(5),
+            round_max: Duration::from_millis(200),
+            retry: Duration::from_millis(10),
+            absent_retry: Duration::from_millis(200),
+            ..FeedSettings::default()
+        },
+        oracles: OracleSettings {
+            long_poll: Duration::from_millis(100),
+            poll_min: Duration::from_millis(10),
+            backoff: Duration::from_millis(10),
+            backoff_max: Duration::from_millis(200),
+            refused_retry: Duration::from_millis(100),
+            absent_retry: Duration::from_millis(200),
+            standby: Duration::from_millis(50),
+            ..OracleSettings::default()
+        },
+        leaderboard_interval: Duration::from_millis(50),
         ..IndexerSettings::default()
     }
 }
@@ -54,10 +75,22 @@ pub struct RunningIndexer {
 impl RunningIndexer {
     /// Starts indexing `urls` into `database`.
     pub fn start(database: &str, urls: &[String], settings: IndexerSettings) -> Self {
+        Self::start_with(database, urls, settings, Vec::new())
+    }
+
+    /// The same, which also reads oracles.
+    pub fn start_with(
+        database: &str,
+        urls: &[String],
+        settings: IndexerSettings,
+        oracles: Vec<OracleSetup>,
+    ) -> Self {
         let stop = CancellationToken::new();
         let sources = sources(urls, Duration::from_millis(400));
         let indexer = Indexer::new(sources, PoolSettings::new(database), settings)
-            .expect("a valid database URL");
+            .expect("a valid database URL")
+            .with_oracles(oracles)
+            .expect("valid oracles");
         let task = tokio::spawn(indexer.run(stop.clone()));
         Self { task, stop }
     }
@@ -118,6 +151,16 @@ pub async fn wait_until(
         }
         tokio::time::sleep(WAIT_STEP).await;
     }
+}
+
+/// Waits until registry and governance have been read at the tip.
+pub async fn wait_for_feeds(url: &str) -> anyhow::Result<()> {
+    let started = std::time::Instant::now();
+    while !chert_testkit::dump::feeds_are_read(url).await? {
+        anyhow::ensure!(started.elapsed() < WAIT_MAX, "feeds are still to be read");
+        tokio::time::sleep(WAIT_STEP).await;
+    }
+    Ok(())
 }
 
 /// Waits until no balance has to be read any more.

@@ -12,8 +12,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::ground_truth::equals_clean_run;
+use crate::oracles::Oracles;
 use crate::reader::Reader;
-use crate::{RunningIndexer, fast_settings, wait_for_balances, wait_for_tip};
+use crate::{RunningIndexer, fast_settings, wait_for_balances, wait_for_feeds, wait_for_tip};
 
 /// Must be the indexer's: deeper forks are refused on purpose.
 const FINALITY_DEPTH: u64 = 12;
@@ -34,6 +35,8 @@ pub struct Coverage {
     pub kills: u64,
     /// Database sessions terminated.
     pub disconnects: u64,
+    /// Submissions of oracles that were compared with what the oracle says.
+    pub submissions: usize,
 }
 
 struct World {
@@ -42,6 +45,7 @@ struct World {
     rng: ChaCha8Rng,
     chain: Chain,
     servers: Vec<Server>,
+    oracles: Oracles,
     database: TestDatabase,
     indexer: Option<RunningIndexer>,
     /// Highest tip that ever was: what lies `FINALITY_DEPTH` below it may be final already.
@@ -99,9 +103,11 @@ impl World {
                 .await?,
             );
         }
+        let oracles = Oracles::start(seed, &chain).await?;
         let database = TestDatabase::create().await;
         Ok(Self {
             seed,
+            oracles,
             rng,
             chain,
             servers,
@@ -125,15 +131,25 @@ impl World {
         self.servers.iter().map(Server::url).collect()
     }
 
+    fn start_indexer(&mut self) {
+        let (urls, settings) = (self.urls(), self.settings());
+        let oracles = self.oracles.setups();
+        let indexer = RunningIndexer::start_with(&self.database.url, &urls, settings, oracles);
+        self.indexer = Some(indexer);
+    }
+
     async fn step(&mut self) -> anyhow::Result<()> {
-        match self.rng.random_range(0..12) {
+        match self.rng.random_range(0..15) {
             0..=3 => {
                 let count = self.rng.random_range(1..6);
                 self.chain.mine(count);
             }
             4..=6 => self.fork(),
             7 => self.break_nodes(),
-            8 => self.servers.iter().for_each(|s| s.faults().clear()),
+            8 => {
+                self.servers.iter().for_each(|s| s.faults().clear());
+                self.oracles.heal();
+            }
             9 => {
                 if let Some(indexer) = self.indexer.take() {
                     self.coverage.kills += 1;
@@ -143,12 +159,12 @@ impl World {
             10 => {
                 self.coverage.disconnects += self.database.terminate_connections().await?;
             }
+            11..=13 => self.oracles.step(&mut self.rng, &self.database.url).await?,
             _ => {}
         }
         self.tip_max = self.tip_max.max(self.chain.tip().0);
         if self.indexer.is_none() && self.rng.random_bool(0.6) {
-            let (urls, settings) = (self.urls(), self.settings());
-            self.indexer = Some(RunningIndexer::start(&self.database.url, &urls, settings));
+            self.start_indexer();
         }
         if self.indexer.is_some() && self.rng.random_bool(0.5) {
             // Forks only retract what has been indexed; faults or a lost session may prevent it.
@@ -205,17 +221,19 @@ impl World {
     /// Ends all trouble, lets the chain grow past everything seen, and waits for the index.
     async fn settle(&mut self) -> anyhow::Result<()> {
         self.servers.iter().for_each(|s| s.faults().clear());
+        self.oracles.heal();
         let tip = self.chain.tip().0;
         self.chain.mine(self.tip_max.saturating_sub(tip) + 1);
         if self.indexer.is_none() {
-            let (urls, settings) = (self.urls(), self.settings());
-            self.indexer = Some(RunningIndexer::start(&self.database.url, &urls, settings));
+            self.start_indexer();
         }
         let store = Store::connect_lazy(&PoolSettings::new(&self.database.url))?;
         wait_for_tip(&store, self.chain.tip())
             .await
             .with_context(|| format!("seed {}", self.seed))?;
         wait_for_balances(&self.database.url).await?;
+        wait_for_feeds(&self.database.url).await?;
+        self.oracles.wait_until_read(&self.database.url).await?;
         let indexer = self.indexer.take().context("an indexer runs")?;
         indexer.stop().await.with_context(|| format!("seed {}", self.seed))
     }
@@ -225,6 +243,10 @@ impl World {
         self.check_against_node().await?;
         self.coverage.retracted = check_events(&self.database.url, &self.chain).await?;
         self.coverage.faults = self.servers.iter().map(|s| s.faults().injected()).sum();
+        self.coverage.faults += self.oracles.injected();
+        self.coverage.submissions = self.oracles.are_told_truly(&self.database.url).await?;
+        let wrong = dump::wrong_anchors(&self.database.url).await?;
+        ensure!(wrong == 0, "{wrong} claims are corroborated wrongly");
         let store = Store::connect_lazy(&PoolSettings::new(&self.database.url))?;
         let (_, findings) = store.verify(VerifyScope::Derived).await?;
         ensure!(findings.is_empty(), "verify found {findings:?}");
