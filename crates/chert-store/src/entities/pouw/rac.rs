@@ -162,4 +162,21 @@ mod tests {
         assert!(clock.credits("0", "-1").is_err());
         assert_eq!(clock.today(), START);
     }
+
+    #[tokio::test]
+    async fn the_database_weighs_alike() {
+        let database = chert_testkit::TestDatabase::create().await;
+        let store = crate::Store::connect_lazy(&crate::PoolSettings::new(&database.url));
+        let store = store.expect("a valid URL");
+        let days: Vec<i64> = (RAC_EPOCH_DAY - 1..RAC_EPOCH_DAY + 29_000).step_by(13).collect();
+        let sql = "SELECT chert_rac_weight(day)::text FROM UNNEST($1::bigint[]) AS t(day)";
+        let seen: Vec<String> =
+            sqlx::query_scalar(sql).bind(&days).fetch_all(store.pool()).await.expect("read");
+        for (day, text) in days.into_iter().zip(seen) {
+            let expected = if day < RAC_EPOCH_DAY { Big::from_u128(0) } else { weight(day) };
+            assert_eq!(Big::parse(&text, ROOT_SCALE), Some(expected), "day {day}");
+        }
+        store.pool().close().await;
+        database.close().await.expect("closed");
+    }
 }

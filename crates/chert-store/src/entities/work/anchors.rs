@@ -14,6 +14,13 @@ use crate::entities::{ApplyContext, Entity, UnwindContext};
 #[derive(Debug, Default)]
 pub struct Anchors(Vec<i64>);
 
+#[cfg(test)]
+impl Anchors {
+    pub(super) fn of(keys: Vec<i64>) -> Self {
+        Self(keys)
+    }
+}
+
 impl Entity for Anchors {
     const NAME: &'static str = "anchors";
 
