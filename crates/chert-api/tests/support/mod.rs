@@ -130,6 +130,18 @@ impl TestServer {
         }
     }
 
+    /// A request with a body.
+    pub async fn send_body(&self, method: Method, path: &str, body: impl Into<String>) -> Reply {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        let request = request.header("content-type", "application/json").body(body.into());
+        let response = request.send().await.unwrap_or_else(|e| panic!("{path}: {e}"));
+        Reply {
+            status: response.status(),
+            headers: response.headers().clone(),
+            bytes: response.bytes().await.unwrap().to_vec(),
+        }
+    }
+
     /// GET that must succeed.
     #[track_caller]
     pub fn ok(&self, path: &str) -> impl Future<Output = Value> {

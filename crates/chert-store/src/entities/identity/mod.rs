@@ -1,8 +1,11 @@
 //! identity entity: the registry's versions, and profiles, wallet links and their history, which
 //! follow from them.
+mod compare;
 mod derive;
 mod index;
+mod holder;
 pub mod link_row;
+pub mod node_query;
 pub mod query;
 mod rebuild;
 pub mod row;
@@ -11,5 +14,6 @@ pub mod stats;
 mod tiers;
 mod versions;
 mod write;
+pub use holder::find_holder;
 pub use index::*;
 pub(crate) use rebuild::{differing_identities, rebuild_identities};

@@ -17,9 +17,13 @@ const LIKE_ROWS_MAX: i64 = 1_000;
 /// How alike a name must have a part to be found in the last tier (`word_similarity`, 0 to 1), and
 /// that only the trigrams may find it: the planner guesses a share of all names and would rather
 /// compare each.
-const LIKENESS: &str = "SELECT set_config('pg_trgm.word_similarity_threshold', '0.5', TRUE),
+const BY_LIKENESS: &str = "SELECT set_config('pg_trgm.word_similarity_threshold', '0.5', TRUE),
     set_config('enable_seqscan', 'off', TRUE), set_config('enable_indexscan', 'off', TRUE),
-    set_config('enable_indexonlyscan', 'off', TRUE)";
+    set_config('enable_indexonlyscan', 'off', TRUE), set_config('enable_bitmapscan', 'on', TRUE),
+    set_config('enable_sort', 'on', TRUE)";
+/// That names are walked in order: the planner guesses few matches, but they were counted.
+const IN_ORDER: &str = "SELECT set_config('enable_seqscan', 'off', TRUE),
+    set_config('enable_bitmapscan', 'off', TRUE), set_config('enable_sort', 'off', TRUE)";
 
 /// The text in the forms that the tiers compare with.
 pub(super) struct Needle {
@@ -178,20 +182,18 @@ async fn list_inside_in_order(
     from: &Place,
     rows: i64,
 ) -> Result<Vec<FoundIdentity>, StoreError> {
+    sqlx::query(IN_ORDER).execute(&mut *db).await?;
     let statement = sqlx::query_as!(
         NamedRow,
-        r#"SELECT i.name_search AS "name_search!", i.identity_id, i.display_name, i.avatar_hash,
+        r#"SELECT m.name_search AS "name_search!", m.identity_id, i.display_name, i.avatar_hash,
                   i.stats_visibility, i.updated_at
-           FROM (SELECT identity_id FROM (
-                     SELECT name_search, identity_id FROM identities
-                     WHERE name_search ~>=~ $3
-                     ORDER BY name_search USING ~<~, identity_id OFFSET 0) n
+           FROM (SELECT name_search, identity_id FROM identities
                  WHERE name_search LIKE $1
                    AND NOT (name_search ~>=~ $2 AND name_search ~<=~ ($2 || U&'\+10FFFF'))
-                   AND (name_search ~>~ $3 OR identity_id > $4)
+                   AND name_search ~>=~ $3 AND (name_search ~>~ $3 OR identity_id > $4)
                  ORDER BY name_search USING ~<~, identity_id LIMIT $5) m
            JOIN identities i ON i.identity_id = m.identity_id
-           ORDER BY i.name_search USING ~<~, i.identity_id"#,
+           ORDER BY m.name_search USING ~<~, m.identity_id"#,
         pattern,
         needle.text,
         from.name,
@@ -210,7 +212,7 @@ async fn list_like(
     from: &Place,
     rows: i64,
 ) -> Result<Vec<FoundIdentity>, StoreError> {
-    sqlx::query(LIKENESS).execute(&mut *db).await?;
+    sqlx::query(BY_LIKENESS).execute(&mut *db).await?;
     let statement = sqlx::query_as!(
         NamedRow,
         r#"SELECT name_search AS "name_search!", identity_id, display_name, avatar_hash,

@@ -26,12 +26,12 @@ struct StoredLink<'a> {
 }
 
 /// A block number of the node as `BIGINT`.
-fn height_i64(height: Height) -> i64 {
+pub(super) fn height_i64(height: Height) -> i64 {
     i64::try_from(height).unwrap_or(i64::MAX)
 }
 
 /// The links as JSON text; a wallet that stands there twice counts once, as it stands first.
-fn links_json(links: &[WalletLink]) -> Result<String, StoreError> {
+pub(super) fn links_json(links: &[WalletLink]) -> Result<String, StoreError> {
     let mut seen = BTreeSet::new();
     let stored: Vec<StoredLink<'_>> = links
         .iter()
