@@ -127,7 +127,8 @@ pub(crate) async fn rebuild_all(db: &mut PgConnection) -> Result<(), StoreError>
     rebuild_totals(db).await?;
     // Identities first: votes and work belong to whom their intervals say.
     crate::entities::identity::rebuild_identities(db).await?;
-    crate::entities::governance::rebuild(db).await
+    crate::entities::governance::rebuild(db).await?;
+    crate::entities::work::rebuild_work(db).await
 }
 
 /// Rows of each derived table that differ from a rebuild, for the tables where some do.
@@ -144,5 +145,6 @@ pub(crate) async fn differing_rows(
     }
     found.extend(crate::entities::identity::differing_identities(db).await?);
     found.extend(crate::entities::governance::differing_rows(db).await?);
+    found.extend(crate::entities::work::differing_work(db).await?);
     Ok(found)
 }
