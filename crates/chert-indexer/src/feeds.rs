@@ -25,8 +25,11 @@ pub(crate) struct Stand {
     pub(crate) time_s: i64,
 }
 
-/// Where the index stands; `None` while nothing is indexed or the bulk backfill runs.
+/// Where the index stands; `None` while nothing is indexed or blocks are being filled in.
 pub(crate) async fn stand(indexer: &Indexer) -> Result<Option<Stand>, StoreError> {
+    if indexer.progress.borrow().mode.is_filling() {
+        return Ok(None);
+    }
     let checkpoint = indexer.store.checkpoint().await?;
     let (false, Some(height), Some(hash)) =
         (checkpoint.bulk, checkpoint.tip(), checkpoint.tip_hash())
@@ -65,13 +68,13 @@ impl Rhythm {
         }
     }
 
-    /// Height and branch of the last news; to be asked before a round.
-    pub(crate) fn seen(&self) -> (i64, u64) {
-        position(&self.news.borrow())
+    /// The last news; to be asked before a round.
+    pub(crate) fn seen(&self) -> News {
+        News::of(&self.news.borrow())
     }
 
     /// Waits as long as the outcome of a round asks for.
-    pub(crate) async fn wait(&mut self, pause: Pause, seen: (i64, u64)) {
+    pub(crate) async fn wait(&mut self, pause: Pause, seen: News) {
         let settings = &self.settings;
         self.failures = match pause {
             Pause::Retry => self.failures.saturating_add(1),
@@ -83,7 +86,7 @@ impl Rhythm {
                 tokio::time::sleep(settings.round_min).await;
                 let rest = settings.round_max.saturating_sub(settings.round_min);
                 // Fails when the time is up, and when the indexer is gone and all is over anyway.
-                let moved = self.news.wait_for(|progress| position(progress) != seen);
+                let moved = self.news.wait_for(|progress| News::of(progress) != seen);
                 let _ = tokio::time::timeout(rest, moved).await;
             }
             Pause::Retry => {
@@ -96,8 +99,23 @@ impl Rhythm {
     }
 }
 
-fn position(progress: &Progress) -> (i64, u64) {
-    (progress.height, progress.reorgs)
+/// What makes a feed look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct News {
+    height: i64,
+    /// Reorganisations followed so far.
+    pub(crate) reorgs: u64,
+    filling: bool,
+}
+
+impl News {
+    fn of(progress: &Progress) -> Self {
+        Self {
+            height: progress.height,
+            reorgs: progress.reorgs,
+            filling: progress.mode.is_filling(),
+        }
+    }
 }
 
 /// A node that has the block of a [`Stand`].
@@ -111,6 +129,11 @@ impl Vantage {
     /// Whether the node still has the block: what was read meanwhile belongs to the indexed chain.
     pub(crate) async fn holds(&self) -> bool {
         self.source.hash_at(self.stand.height).await.is_ok_and(|hash| hash == self.stand.hash)
+    }
+
+    /// Whether the block is the node's tip, too: then it can speak of no later block.
+    pub(crate) async fn is_at_tip(&self) -> bool {
+        self.source.tip().await.is_ok_and(|tip| tip.height == self.stand.height)
     }
 }
 
@@ -139,10 +162,8 @@ impl Nodes {
     ) -> Result<Vantage, Pause> {
         let now = Instant::now();
         self.absent.retain(|_, until| *until > now);
-        let mut pause = Pause::Retry;
         for index in indexer.sources.usable() {
             if self.absent.contains_key(&index) {
-                pause = Pause::Absent;
                 continue;
             }
             let Some(source) = indexer.sources.source(index) else { continue };
@@ -150,9 +171,9 @@ impl Nodes {
             if vantage.holds().await {
                 return Ok(vantage);
             }
-            pause = Pause::Retry;
         }
-        Err(pause)
+        let none_has_it = self.absent.len() >= indexer.sources.len();
+        Err(if none_has_it { Pause::Absent } else { Pause::Retry })
     }
 
     /// Notes a failed request and tells how to go on.

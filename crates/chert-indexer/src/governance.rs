@@ -55,7 +55,7 @@ pub(crate) async fn run(indexer: &Indexer) -> Infallible {
     };
     loop {
         let seen = rhythm.seen();
-        let pause = feed.round(seen.1).await.unwrap_or_else(|error| {
+        let pause = feed.round(seen.reorgs).await.unwrap_or_else(|error| {
             tracing::debug!(%error, "governance is put off");
             Pause::Retry
         });
@@ -222,7 +222,7 @@ async fn list(vantage: &Vantage) -> Result<Listing, SourceError> {
                     listing.proposals.push(proposal);
                 }
                 Err(bad) if seen.insert(format!("\0{}", bad.key)) => {
-                    listing.rejected.push(rejected_record(bad));
+                    listing.rejected.push(rejected_proposal(bad));
                 }
                 _ => {}
             }
@@ -291,6 +291,12 @@ async fn votes(
         }
         offset = offset.saturating_add(len);
     }
+}
+
+/// A rejected proposal goes by its id, so that a stored one is not taken for gone.
+fn rejected_proposal(bad: Rejected) -> RejectedRecord {
+    let key = bad.key.strip_prefix("proposal:").unwrap_or(&bad.key).to_owned();
+    rejected_record(Rejected { key, ..bad })
 }
 
 /// Rejected votes are told apart from rejected proposals by their key.

@@ -15,6 +15,9 @@ use crate::feeds::{Nodes, Pause, stand};
 
 /// Addresses read in one request.
 const ADDRESSES_AT_ONCE: i64 = 50;
+/// Readings from a node that is ahead of the index are put off so often: they may be of blocks that
+/// are reorganised away unseen.
+const AHEAD_MAX: u32 = 3;
 /// Poll of the queue where no notification arrives.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -24,8 +27,9 @@ pub(crate) async fn run(indexer: &Indexer) -> Infallible {
     let settings = &indexer.settings.feeds;
     let mut nodes = Nodes::new("power", indexer);
     let mut asked: Option<Listener> = None;
+    let mut ahead = 0;
     loop {
-        let pause = round(indexer, &mut nodes).await.unwrap_or_else(|error| {
+        let pause = round(indexer, &mut nodes, &mut ahead).await.unwrap_or_else(|error| {
             tracing::debug!(%error, "powers put off");
             Pause::Retry
         });
@@ -50,7 +54,7 @@ pub(crate) async fn run(indexer: &Indexer) -> Infallible {
 }
 
 /// One request's worth of readings.
-async fn round(indexer: &Indexer, nodes: &mut Nodes) -> Result<Pause, StoreError> {
+async fn round(indexer: &Indexer, nodes: &mut Nodes, ahead: &mut u32) -> Result<Pause, StoreError> {
     let addresses = indexer.store.list_queued_powers(ADDRESSES_AT_ONCE).await?;
     if addresses.is_empty() {
         return Ok(Pause::UntilNews);
@@ -76,6 +80,11 @@ async fn round(indexer: &Indexer, nodes: &mut Nodes) -> Result<Pause, StoreError
     if !vantage.holds().await {
         return Ok(Pause::Retry);
     }
+    if *ahead < AHEAD_MAX && !vantage.is_at_tip().await {
+        *ahead += 1;
+        return Ok(Pause::Retry);
+    }
+    *ahead = 0;
     let readings: Vec<PowerReading> = addresses
         .into_iter()
         .zip(answers)

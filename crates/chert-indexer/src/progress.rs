@@ -16,6 +16,14 @@ pub enum Mode {
     Follow,
 }
 
+impl Mode {
+    /// Blocks are being filled in. What is read beside them waits, so that it does not slow them
+    /// down, and because it would be stored under a block that is left at once.
+    pub fn is_filling(self) -> bool {
+        matches!(self, Self::Bulk | Self::BuildingIndexes | Self::Backfill)
+    }
+}
+
 /// A moment of the indexer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {

@@ -10,7 +10,9 @@ use chert_store::entities::identity::RegistryCommit;
 use chert_store::{Feed, FeedOutcome, RejectedRecord, StoreError};
 use silica_models::{Height, IdentityRecord};
 
-use self::walk::{PageShape, Step, Walk};
+pub(crate) use self::walk::{LIMIT_MAX, Step, Walk};
+
+use self::walk::PageShape;
 use crate::Indexer;
 use crate::feeds::{Nodes, Pause, Rhythm, Stand, Vantage, stand};
 
@@ -116,7 +118,8 @@ impl Registry<'_> {
     }
 }
 
-fn shape(page: &RegistryPage) -> PageShape {
+/// What decides how to go on after a page.
+pub(crate) fn shape(page: &RegistryPage) -> PageShape {
     let heights = page.updates.iter().filter_map(|update| match update {
         Ok(record) => Some(record.height),
         Err(rejected) => rejected.height,

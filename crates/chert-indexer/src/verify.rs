@@ -1,5 +1,7 @@
 //! `chert verify`: the store against itself, and against a node, with repair.
 
+mod identities;
+
 use std::time::Duration;
 
 use chert_sources::{FetchLimits, Fetcher, SourceError, SourceSet};
@@ -38,6 +40,12 @@ pub struct VerifyReport {
     pub differing: Vec<NodeFinding>,
     /// Number of blocks that differ.
     pub differing_count: u64,
+    /// Identity records compared with the node's registry.
+    pub identities_compared: u64,
+    /// Of these, records that are not stored as the node has them.
+    pub identities_differing: u64,
+    /// Stored identities that the node does not have.
+    pub identities_unknown: u64,
     /// Why the comparison with the node ended early, if it did.
     pub node_error: Option<SourceError>,
     /// A repair was made.
@@ -49,12 +57,19 @@ pub struct VerifyReport {
 impl VerifyReport {
     /// `true` when nothing is wrong.
     pub fn is_clean(&self) -> bool {
-        self.findings.is_empty() && self.differing_count == 0 && self.node_error.is_none()
+        self.findings.is_empty()
+            && self.differing_count == 0
+            && self.identities_differing == 0
+            && self.identities_unknown == 0
+            && self.node_error.is_none()
     }
 
     /// `true` when a repair left nothing wrong.
     pub fn is_repaired(&self) -> bool {
-        self.repaired && self.remaining.is_empty() && self.node_error.is_none()
+        self.repaired
+            && self.remaining.is_empty()
+            && self.identities_unknown == 0
+            && self.node_error.is_none()
     }
 }
 
@@ -76,11 +91,14 @@ pub async fn verify(
     let mut report = VerifyReport { height: checkpoint.height, findings, ..Default::default() };
     if let (Some(sources), Some(tip)) = (sources, checkpoint.tip()) {
         let first = store.first_height().await?;
-        compare(&store, sources, (first, tip), &mut report, writer.as_mut(), &mut on_progress)
+        let sources = Arc::new(sources);
+        let blocks = Arc::clone(&sources);
+        compare(&store, blocks, (first, tip), &mut report, writer.as_mut(), &mut on_progress)
             .await?;
+        identities::compare(&store, &sources, &checkpoint, &mut report, repair).await?;
     }
     if let Some(writer) = writer.as_mut()
-        && (!report.findings.is_empty() || report.differing_count > 0)
+        && !report.is_clean()
     {
         writer.repair_derived().await?;
         report.repaired = true;
@@ -91,7 +109,7 @@ pub async fn verify(
 
 async fn compare(
     store: &Store,
-    sources: SourceSet,
+    sources: Arc<SourceSet>,
     (first, tip): (Height, Height),
     report: &mut VerifyReport,
     mut writer: Option<&mut Writer>,
@@ -102,7 +120,7 @@ async fn compare(
         page_transactions: BATCH_TRANSACTIONS,
         pages_max: PAGES_AT_ONCE_MAX,
     };
-    let mut fetcher = Fetcher::new(Arc::new(sources), limits, first, tip, |blocks| blocks);
+    let mut fetcher = Fetcher::new(sources, limits, first, tip, |blocks| blocks);
     let mut failures = 0;
     loop {
         let blocks = match fetcher.next_page().await {

@@ -36,6 +36,9 @@ fn mistakes_in_the_file_name_file_and_key() {
         ("[server]\nport = \"many\"\n", "server.port"),
         ("[indexer]\nallow_deep_reorg = 7\n", "indexer.allow_deep_reorg"),
         ("[nonsense]\na = 1\n", "nonsense"),
+        ("[[oracles.oracle]]\nurl = \"http://a:1\"\nkeys = []\n", "keys"),
+        ("[[oracles.oracle]]\nurl = \"nowhere\"\n", "oracles.oracle[0].url"),
+        ("[oracles]\nurls = [\"nowhere\"]\n", "oracles.urls"),
     ] {
         let (_file, path) = with_file(content);
         assert_one_sentence(&run(&["doctor", "--config", &path]), &[&path, key]);

@@ -71,6 +71,20 @@ async fn up_survives_sigkill_and_goes_on() {
     let (status, metrics) = ask(&running, "/metrics").await;
     assert_eq!(status, 200);
     assert!(metrics.contains("chert_indexer_blocks_total"), "{metrics}");
+    // The dev chain's people, their votes, and two oracles' work.
+    wait_until("oracles are read", async || {
+        let oracles = get(&running, "/v1/pouw/oracles").await;
+        oracles["items"].as_array().is_some_and(|items| items.len() == 2)
+    })
+    .await;
+    for path in ["/v1/governance/proposals", "/v1/pouw/leaderboard?type=nuw&scope=addresses"] {
+        wait_until(path, async || {
+            let (_, text) = ask(&running, path).await;
+            let list: Value = serde_json::from_str(&text).unwrap_or_default();
+            list["items"].as_array().is_some_and(|items| !items.is_empty())
+        })
+        .await;
+    }
     wait_until("it is ready", async || ask(&running, "/health/ready").await.0 == 200).await;
 
     let reached = get(&running, "/v1/status").await["indexed_height"].as_i64().unwrap();

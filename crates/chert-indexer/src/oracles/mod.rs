@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 pub use self::trust::{Objection, objection};
 use crate::settings::OracleSettings;
-use crate::{Indexer, IndexerSettings};
+use crate::{Indexer, IndexerSettings, Progress};
 use status::View;
 
 /// Pause between two looks at which oracles are known by now.
@@ -69,6 +69,7 @@ struct Context {
     oracle: Arc<Oracle>,
     store: Store,
     settings: OracleSettings,
+    progress: watch::Receiver<Progress>,
     now_ms: fn() -> i64,
 }
 
@@ -89,6 +90,7 @@ pub(crate) async fn run(indexer: &Indexer) -> Infallible {
             oracle: Arc::clone(oracle),
             store: indexer.store.clone(),
             settings: settings.clone(),
+            progress: indexer.progress.subscribe(),
             now_ms: *now_ms,
         };
         tasks.spawn(visit::follow(context.clone()));

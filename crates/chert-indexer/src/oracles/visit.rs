@@ -17,8 +17,6 @@ use super::trust::objection;
 
 /// Longest pause that an oracle may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
-/// Pause while the database is away or the chain's first fill runs.
-const PUT_OFF: Duration = Duration::from_secs(1);
 
 /// What ended a visit.
 #[derive(Debug)]
@@ -41,7 +39,7 @@ pub(super) async fn follow(context: Context) -> Infallible {
             Ok(end) => follower.ended(end).await,
             Err(error) => {
                 tracing::debug!(oracle = follower.name(), %error, "put off");
-                Some(PUT_OFF)
+                Some(follower.context.settings.backoff)
             }
         };
         match wait {
@@ -69,10 +67,9 @@ impl Follower {
     }
 
     async fn visit(&mut self) -> Result<End, StoreError> {
-        let bulk = self.context.store.checkpoint().await?.bulk;
-        if bulk {
-            // Work is attributed by what the chain and the registry say: they come first.
-            tokio::time::sleep(PUT_OFF).await;
+        // Work is attributed by what the chain and the registry say: they come first.
+        let filling = self.context.progress.borrow().mode.is_filling();
+        if filling || self.context.store.checkpoint().await?.tip().is_none() {
             return Ok(End::Again);
         }
         let info = match self.context.oracle.source.info().await {

@@ -43,6 +43,9 @@ pub async fn run(mut config: Config, args: VerifyArgs) -> anyhow::Result<ExitCod
         "checked up to block {}; compared {} blocks with the node",
         report.height, report.compared
     );
+    if report.identities_compared > 0 {
+        println!("compared {} identity records with the node", report.identities_compared);
+    }
     for finding in &report.findings {
         println!("WRONG  {}: {} rows", finding.check, finding.rows);
     }
@@ -51,6 +54,12 @@ pub async fn run(mut config: Config, args: VerifyArgs) -> anyhow::Result<ExitCod
     }
     if report.differing_count > report.differing.len() as u64 {
         println!("WRONG  {} blocks differ in all", report.differing_count);
+    }
+    if report.identities_differing > 0 {
+        println!("WRONG  {} identity records differ from the node's", report.identities_differing);
+    }
+    if report.identities_unknown > 0 {
+        println!("WRONG  the node does not have {} identities", report.identities_unknown);
     }
     if let Some(error) = &report.node_error {
         println!("the comparison with the node ended early: {error}");
