@@ -225,6 +225,7 @@ CREATE TABLE delegations (
     PRIMARY KEY (delegator_key, delegatee_key)
 );
 CREATE INDEX delegations_delegatee ON delegations (delegatee_key);
+CREATE INDEX delegations_amount ON delegations (amount DESC, delegator_key, delegatee_key);
 
 -- The node's figures for an address.
 CREATE TABLE voting_power (
@@ -639,7 +640,9 @@ CREATE TABLE leaderboard_pages (
     body        BYTEA NOT NULL,
     PRIMARY KEY (snapshot_id, page_no)
 );
+-- A page stays in its row: encoded rows do not compress, and one look-up is enough.
 ALTER TABLE leaderboard_pages ALTER COLUMN body SET STORAGE EXTERNAL;
+ALTER TABLE leaderboard_pages SET (toast_tuple_target = 8160);
 -- Where each subject stands, sorted by subject, many to a row.
 CREATE TABLE leaderboard_places (
     snapshot_id   BIGINT NOT NULL REFERENCES leaderboard_snapshots ON DELETE CASCADE,
@@ -648,3 +651,4 @@ CREATE TABLE leaderboard_places (
     PRIMARY KEY (snapshot_id, first_subject)
 );
 ALTER TABLE leaderboard_places ALTER COLUMN body SET STORAGE EXTERNAL;
+ALTER TABLE leaderboard_places SET (toast_tuple_target = 8160);

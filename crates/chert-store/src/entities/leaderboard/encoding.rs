@@ -3,9 +3,9 @@
 //! A page is `version, count, subject length`, the subjects, then per row `rank, score, tasks,
 //! rewards, change`. The subjects come first because the query of a page cuts them out to look up
 //! names in the same statement. A places row is `version, count, subject length`, then per subject `subject, position,
-//! rank`. Numbers are unsigned LEB128; a change is 0 for none, else zigzag + 1. A figure is the
-//! number of its digits behind the point, its high half, and its low half without the zeros that
-//! the first number tells of.
+//! rank`. Numbers are unsigned LEB128; a change is 0 for none, else zigzag + 1. A figure is a byte,
+//! which holds the number of its digits behind the point and whether there is an upper half, then
+//! the upper half if so, the whole part, and the digits behind the point.
 //!
 //! Reading trusts nothing: whatever is damaged is an error, never a panic nor a large allocation.
 
@@ -23,14 +23,16 @@ const VERSION: u8 = 1;
 const VARINT_BYTES_MAX: u32 = 19;
 /// Digits of a figure behind the point.
 const FRACTION_DIGITS: u8 = 18;
+/// Set in a figure's first byte where it has an upper half.
+const HAS_HIGH: u8 = 0x80;
 
 const _: () = assert!(PAGE_ROWS <= u8::MAX as usize && PLACE_ROWS <= u8::MAX as usize);
 
 /// A line of a board.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
     /// Identity id (32 bytes) or account key (16 bytes).
-    pub subject: Vec<u8>,
+    pub subject: &'a [u8],
     /// Standard competition rank, from 1.
     pub rank: u32,
     /// What the board compares.
@@ -53,31 +55,31 @@ pub struct Place {
 }
 
 /// Encodes at most [`PAGE_ROWS`] lines.
-pub(super) fn encode_page(lines: &[Line]) -> Vec<u8> {
+pub(super) fn encode_page(lines: &[Line<'_>]) -> Vec<u8> {
     debug_assert!(lines.len() <= PAGE_ROWS);
     let mut bytes = head(lines.len(), lines.first().map_or(0, |l| l.subject.len()));
     for line in lines {
-        bytes.extend_from_slice(&line.subject);
+        bytes.extend_from_slice(line.subject);
     }
     for line in lines {
         put(&mut bytes, line.rank.into());
         put_figure(&mut bytes, line.score);
-        put(&mut bytes, line.tasks.into());
+        put(&mut bytes, line.tasks);
         put_figure(&mut bytes, line.rewards);
-        put(&mut bytes, line.change.map_or(0, |change| u128::from(zigzag(change)) + 1));
+        put_wide(&mut bytes, line.change.map_or(0, |change| u128::from(zigzag(change)) + 1));
     }
     bytes
 }
 
 /// Reads a page.
-pub(super) fn decode_page(bytes: &[u8]) -> Result<Vec<Line>, StoreError> {
+pub(super) fn decode_page(bytes: &[u8]) -> Result<Vec<Line<'_>>, StoreError> {
     let mut input = Input { left: bytes, what: "leaderboard_pages.body" };
     let (count, width) = input.head(PAGE_ROWS)?;
     let mut subjects = input.take(count * width)?.chunks(width.max(1));
     let mut lines = Vec::with_capacity(count);
     for _ in 0..count {
         lines.push(Line {
-            subject: subjects.next().unwrap_or_default().to_vec(),
+            subject: subjects.next().unwrap_or_default(),
             rank: input.number()?,
             score: input.figure()?,
             tasks: input.number()?,
@@ -129,27 +131,41 @@ fn head(count: usize, width: usize) -> Vec<u8> {
     bytes
 }
 
-fn put(bytes: &mut Vec<u8>, mut number: u128) {
-    loop {
-        let low = u8::try_from(number & 0x7f).unwrap_or(0);
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7f {
+        bytes.push(u8::try_from(number & 0x7f).unwrap_or(0) | 0x80);
         number >>= 7;
-        if number == 0 {
-            return bytes.push(low);
-        }
-        bytes.push(low | 0x80);
     }
+    bytes.push(u8::try_from(number).unwrap_or(0));
+}
+
+/// The same for numbers of which few are wide.
+fn put_wide(bytes: &mut Vec<u8>, mut number: u128) {
+    while number > 0x7f {
+        bytes.push(u8::try_from(number & 0x7f).unwrap_or(0) | 0x80);
+        number >>= 7;
+    }
+    bytes.push(u8::try_from(number).unwrap_or(0));
 }
 
 fn put_figure(bytes: &mut Vec<u8>, figure: Figure) {
-    let (high, mut low) = figure.halves();
+    let (high, whole, mut fraction) = figure.parts();
     let mut digits = FRACTION_DIGITS;
-    while digits > 0 && low.is_multiple_of(10) {
-        low /= 10;
+    if fraction == 0 {
+        digits = 0;
+    }
+    while digits > 0 && fraction.is_multiple_of(10) {
+        fraction /= 10;
         digits -= 1;
     }
-    bytes.push(digits);
-    put(bytes, high);
-    put(bytes, low);
+    bytes.push(digits | if high > 0 { HAS_HIGH } else { 0 });
+    if high > 0 {
+        put_wide(bytes, high);
+    }
+    put(bytes, whole);
+    if digits > 0 {
+        put(bytes, fraction);
+    }
 }
 
 fn zigzag(number: i64) -> u64 {
@@ -211,11 +227,16 @@ impl<'a> Input<'a> {
     }
 
     fn figure(&mut self) -> Result<Figure, StoreError> {
-        let zeros = FRACTION_DIGITS.checked_sub(self.byte()?);
-        let zeros = zeros.ok_or_else(|| self.damaged("figure"))?;
-        let (high, low) = (self.number()?, self.number::<u128>()?);
-        low.checked_mul(10_u128.pow(u32::from(zeros)))
-            .and_then(|low| Figure::from_halves(high, low))
+        let head = self.byte()?;
+        let high = if head & HAS_HIGH == 0 { 0 } else { self.number()? };
+        let whole = self.number()?;
+        let digits = head & !HAS_HIGH;
+        let zeros = FRACTION_DIGITS.checked_sub(digits).ok_or_else(|| self.damaged("figure"))?;
+        let fraction = if digits == 0 { 0_u64 } else { self.number()? };
+        // No digits leave eighteen zeros of nothing.
+        fraction
+            .checked_mul(10_u64.pow(u32::from(zeros)))
+            .and_then(|fraction| Figure::from_parts(high, whole, fraction))
             .ok_or_else(|| self.damaged("figure"))
     }
 
@@ -232,31 +253,41 @@ mod tests {
     use proptest::prelude::*;
 
     fn figures() -> impl Strategy<Value = Figure> {
-        let halves = (any::<u128>(), 0..10_u128.pow(36));
-        let any_size = halves.prop_map(|(high, low)| Figure::from_halves(high, low).unwrap());
+        let parts = (any::<u128>(), 0..10_u64.pow(18), 0..10_u64.pow(18));
+        let any_size = parts.prop_map(|(h, w, f)| Figure::from_parts(h, w, f).unwrap());
         prop_oneof![any_size, any::<i64>().prop_map(Figure::whole), Just(Figure::ZERO)]
     }
 
-    fn lines() -> impl Strategy<Value = Vec<Line>> {
-        let line = (vec(any::<u8>(), 32), any::<u32>(), figures(), any::<u64>(), figures());
-        let line = (line, any::<Option<i64>>());
-        let line = line.prop_map(|((subject, rank, score, tasks, rewards), change)| Line {
-            subject,
-            rank,
-            score,
-            tasks,
-            rewards,
-            change,
-        });
-        vec(line, 0..=PAGE_ROWS)
+    type Parts = (Vec<u8>, u32, Figure, u64, Figure, Option<i64>);
+
+    fn parts() -> impl Strategy<Value = Vec<Parts>> {
+        let part = (
+            vec(any::<u8>(), 32),
+            any::<u32>(),
+            figures(),
+            any::<u64>(),
+            figures(),
+            any::<Option<i64>>(),
+        );
+        vec(part, 0..=PAGE_ROWS)
+    }
+
+    fn lines(parts: &[Parts]) -> Vec<Line<'_>> {
+        fn line((subject, rank, score, tasks, rewards, change): &Parts) -> Line<'_> {
+            let (rank, score, tasks) = (*rank, *score, *tasks);
+            Line { subject, rank, score, tasks, rewards: *rewards, change: *change }
+        }
+        parts.iter().map(line).collect()
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn pages_come_back(lines in lines()) {
-            prop_assert_eq!(decode_page(&encode_page(&lines)).unwrap(), lines);
+        fn pages_come_back(parts in parts()) {
+            let lines = lines(&parts);
+            let bytes = encode_page(&lines);
+            prop_assert_eq!(decode_page(&bytes).unwrap(), lines);
         }
 
         #[test]
@@ -276,8 +307,8 @@ mod tests {
         }
 
         #[test]
-        fn damage_is_an_error_and_never_a_panic(lines in lines(), cut: usize, at: usize, to: u8) {
-            let mut bytes = encode_page(&lines);
+        fn damage_is_an_error_and_never_a_panic(parts in parts(), cut: usize, at: usize, to: u8) {
+            let mut bytes = encode_page(&lines(&parts));
             let end = cut % bytes.len();
             prop_assert!(decode_page(&bytes[..end]).is_err());
             let at = at % bytes.len();

@@ -41,7 +41,7 @@ pub(super) async fn store(store: &Store) -> Result<(), StoreError> {
         for page in pages {
             for line in decode_page(&page.body)? {
                 let value = percentile_hundredths(line.rank, page.participants);
-                let slot = best.entry(line.subject).or_default();
+                let slot = best.entry(line.subject.to_vec()).or_default();
                 *slot = value.max(*slot);
             }
         }

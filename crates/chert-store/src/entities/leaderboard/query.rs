@@ -77,39 +77,45 @@ impl Extent {
     }
 }
 
-/// What one row of either statement brings.
+/// What either statement brings.
+struct Read {
+    checkpoint: Checkpoint,
+    /// Snapshot, participants, time.
+    head: Option<(i64, i64, i64)>,
+    /// Pages by number.
+    bodies: Vec<(i32, Vec<u8>)>,
+    pieces: Vec<Piece>,
+}
+
+/// Who stands on a line.
 struct Piece {
     page_no: i32,
     n: i32,
-    body: Option<Vec<u8>>,
     identity_id: Option<Vec<u8>>,
     display_name: Option<String>,
     address: Option<String>,
 }
 
-type Head = (i64, i64, i64);
-
 /// Collects the rows of either statement below.
 macro_rules! collect {
     ($rows:expr) => {{
         let rows = $rows;
-        let checkpoint = checkpoint_of!(rows.first().ok_or_else(no_checkpoint)?);
-        let head: Option<Head> =
-            rows.first().and_then(|r| Some((r.snapshot_id?, r.participants?, r.computed_at?)));
-        let pieces: Vec<Piece> = rows
-            .into_iter()
-            .filter_map(|r| {
-                Some(Piece {
-                    page_no: r.page_no?,
-                    n: r.n?,
-                    body: r.body,
-                    identity_id: r.identity_id,
-                    display_name: r.display_name,
-                    address: r.address,
-                })
-            })
-            .collect();
-        (checkpoint, head, pieces)
+        let first = rows.first().ok_or_else(no_checkpoint)?;
+        let checkpoint = checkpoint_of!(first);
+        let head = first
+            .snapshot_id
+            .zip(first.participants)
+            .zip(first.computed_at)
+            .map(|((s, p), c)| (s, p, c));
+        let mut bodies = Vec::new();
+        let mut pieces = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (Some(page_no), Some(n)) = (row.page_no, row.n) else { continue };
+            bodies.extend(row.body.map(|body| (page_no, body)));
+            let (identity_id, display_name) = (row.identity_id, row.display_name);
+            pieces.push(Piece { page_no, n, identity_id, display_name, address: row.address });
+        }
+        Read { checkpoint, head, bodies, pieces }
     }};
 }
 
@@ -122,19 +128,19 @@ pub async fn list_board(
     board: Board,
     extent: Extent,
 ) -> Result<(Checkpoint, Option<BoardPage>), StoreError> {
-    let (checkpoint, head, pieces) = match board.scope() {
+    let Read { checkpoint, head, bodies, pieces } = match board.scope() {
         Scope::Identities => timed!("list_identity_board", identities(db, board, extent)).await?,
         Scope::Addresses => timed!("list_address_board", accounts(db, board, extent)).await?,
     };
     let Some((snapshot_id, participants, computed_at_ms)) = head else {
         return Ok((checkpoint, None));
     };
-    let mut pages: HashMap<i32, Vec<Line>> = HashMap::new();
+    let mut pages: HashMap<i32, Vec<Line<'_>>> = HashMap::new();
+    for (page_no, body) in &bodies {
+        pages.insert(*page_no, decode_page(body)?);
+    }
     let mut lines = Vec::with_capacity(pieces.len());
     for piece in pieces {
-        if let Some(body) = &piece.body {
-            pages.insert(piece.page_no, decode_page(body)?);
-        }
         let n = usize::try_from(piece.n).unwrap_or(usize::MAX);
         let line = pages.get(&piece.page_no).and_then(|page| page.get(n));
         // Beyond the end of the last page there are pieces without a line; and an identity that
@@ -150,7 +156,7 @@ pub async fn list_board(
     Ok((checkpoint, Some(page)))
 }
 
-fn shown(line: &Line, participants: i64, piece: Piece) -> BoardLine {
+fn shown(line: &Line<'_>, participants: i64, piece: Piece) -> BoardLine {
     BoardLine {
         rank: line.rank,
         identity_id: piece.identity_id,
@@ -165,13 +171,14 @@ fn shown(line: &Line, participants: i64, piece: Piece) -> BoardLine {
 }
 
 // In both statements: a page's body starts with three bytes, then come its subjects, each of the
-// same length (see encoding.rs). `|| ''` reads the body once and not once per subject.
+// same length (see encoding.rs). `|| ''` reads the body once and not once per subject. The look-ups
+// stand behind limits, so that they stay look-ups however many rows the planner expects.
 
 async fn identities(
     db: impl PgExecutor<'_>,
     board: Board,
     extent: Extent,
-) -> Result<(Checkpoint, Option<Head>, Vec<Piece>), StoreError> {
+) -> Result<Read, StoreError> {
     let (page_first, page_last) = extent.pages();
     let rows = sqlx::query!(
         r#"SELECT c.height AS cp_height, c.hash AS cp_hash, c.tip_time_ms AS cp_tip_time_ms,
@@ -196,8 +203,10 @@ async fn identities(
                      FROM leaderboard_pages
                      WHERE snapshot_id = s.snapshot_id AND page_no BETWEEN $3 AND $4 OFFSET 0) p
                CROSS JOIN LATERAL generate_series(p.first, p.last) n(n)
-               LEFT JOIN public_identities i
-                   ON i.identity_id = substring(p.body FROM 4 + n.n * 32 FOR 32)
+               LEFT JOIN LATERAL (
+                   SELECT identity_id, display_name FROM public_identities
+                   WHERE identity_id = substring(p.body FROM 4 + n.n * 32 FOR 32) LIMIT 1
+               ) i ON TRUE
            ) l ON TRUE
            WHERE c.pipeline = 'chain'
            ORDER BY l.page_no, l.n"#,
@@ -217,7 +226,7 @@ async fn accounts(
     db: impl PgExecutor<'_>,
     board: Board,
     extent: Extent,
-) -> Result<(Checkpoint, Option<Head>, Vec<Piece>), StoreError> {
+) -> Result<Read, StoreError> {
     let (page_first, page_last) = extent.pages();
     let rows = sqlx::query!(
         r#"SELECT c.height AS cp_height, c.hash AS cp_hash, c.tip_time_ms AS cp_tip_time_ms,
@@ -243,15 +252,21 @@ async fn accounts(
                      WHERE snapshot_id = s.snapshot_id AND page_no BETWEEN $3 AND $4 OFFSET 0) p
                CROSS JOIN LATERAL generate_series(p.first, p.last) n(n)
                CROSS JOIN LATERAL (SELECT substring(p.body FROM 4 + n.n * 16 FOR 16) AS bytes) k
-               LEFT JOIN pouw_accounts a ON a.account_key =
-                   CASE WHEN length(k.bytes) = 16 THEN encode(k.bytes, 'hex')::uuid END
+               LEFT JOIN LATERAL (
+                   SELECT account_key, miner_address FROM pouw_accounts
+                   WHERE account_key = CASE WHEN length(k.bytes) = 16
+                                            THEN encode(k.bytes, 'hex')::uuid END LIMIT 1
+               ) a ON TRUE
                LEFT JOIN LATERAL (
                    SELECT CASE WHEN count(*) = 1 THEN (array_agg(w.identity_id))[1] END
                               AS identity_id
                    FROM (SELECT DISTINCT identity_id FROM wallet_links
                          WHERE wallet_key = a.account_key LIMIT 2) w
                ) h ON TRUE
-               LEFT JOIN public_identities i ON i.identity_id = h.identity_id
+               LEFT JOIN LATERAL (
+                   SELECT identity_id, display_name FROM public_identities
+                   WHERE identity_id = h.identity_id LIMIT 1
+               ) i ON TRUE
            ) l ON TRUE
            WHERE c.pipeline = 'chain'
            ORDER BY l.page_no, l.n"#,
@@ -330,5 +345,5 @@ async fn find_standing(
     };
     let standing =
         row.snapshot_id.zip(place).map(|(snapshot_id, place)| Standing { snapshot_id, place });
-    Ok(Guarded::new(row.visibility.as_deref(), standing))
+    Ok(Guarded::new(identity, row.visibility.as_deref(), standing))
 }

@@ -73,37 +73,38 @@ impl Sums {
     }
 }
 
-/// The board's lines: everybody with a score above zero, best first, equals by who reached it
-/// first and then by subject. Equal scores share a rank, and the next one counts them all.
-pub(super) fn rank(board: Board, standings: &[Standing]) -> Vec<Line> {
-    let mut entries: Vec<(Figure, &Standing)> = standings
+/// The board's lines, each with its place in `standings`: everybody with a score above zero, best
+/// first, equals by who reached it first and then by subject. Equal scores share a rank, and the
+/// next one counts them all.
+///
+/// `standings` are sorted by subject, so that their place decides as the subject does.
+pub(super) fn rank(board: Board, standings: &[Standing]) -> Vec<(usize, Line<'_>)> {
+    let mut entries: Vec<(Figure, i64, usize)> = standings
         .iter()
-        .map(|standing| (standing.score(board), standing))
-        .filter(|(score, _)| score.is_positive())
+        .enumerate()
+        .map(|(index, standing)| (standing.score(board), standing.last_at, index))
+        .filter(|(score, ..)| score.is_positive())
         .collect();
-    entries.sort_unstable_by(|(score_a, a), (score_b, b)| {
-        score_b
-            .cmp(score_a)
-            .then_with(|| a.last_at.cmp(&b.last_at))
-            .then_with(|| a.subject.cmp(&b.subject))
-    });
+    entries.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))));
     let before = scores_a_day_ago(board, standings);
-    let mut lines: Vec<Line> = Vec::with_capacity(entries.len());
-    for (index, (score, standing)) in entries.iter().enumerate() {
+    let mut lines: Vec<(usize, Line<'_>)> = Vec::with_capacity(entries.len());
+    for (at, (score, _, index)) in entries.into_iter().enumerate() {
+        let Some(standing) = standings.get(index) else { continue };
         let rank = match lines.last() {
-            Some(last) if last.score == *score => last.rank,
-            _ => u32::try_from(index + 1).unwrap_or(u32::MAX),
+            Some((_, last)) if last.score == score => last.rank,
+            _ => u32::try_from(at + 1).unwrap_or(u32::MAX),
         };
         let sums = standing.now(board.timeframe());
-        lines.push(Line {
-            subject: standing.subject.clone(),
+        let then = rank_of(&before, standing.score_a_day_ago(board));
+        let line = Line {
+            subject: &standing.subject,
             rank,
-            score: *score,
+            score,
             tasks: u64::try_from(sums.tasks).unwrap_or(0),
             rewards: sums.rewards,
-            change: rank_of(&before, standing.score_a_day_ago(board))
-                .map(|then| then - i64::from(rank)),
-        });
+            change: then.map(|then| then - i64::from(rank)),
+        };
+        lines.push((index, line));
     }
     lines
 }
@@ -138,6 +139,15 @@ mod tests {
         Sums { tasks, credits: Figure::whole(tasks * 10), rewards: Figure::whole(tasks * 100) }
     }
 
+    fn ranked(board: Board, standings: &[Standing]) -> Vec<Line<'_>> {
+        assert!(standings.is_sorted_by_key(|standing| &standing.subject));
+        let lines = rank(board, standings);
+        for (index, line) in &lines {
+            assert_eq!(standings[*index].subject, line.subject);
+        }
+        lines.into_iter().map(|(_, line)| line).collect()
+    }
+
     fn standing(subject: u8, last_at: i64, all: i64, day: i64) -> Standing {
         Standing {
             subject: vec![subject; 32],
@@ -163,12 +173,12 @@ mod tests {
             // Nothing counted any more.
             standing(5, 10, 0, 0),
         ];
-        let lines = rank(board(Timeframe::All, Metric::Tasks), &standings);
+        let lines = ranked(board(Timeframe::All, Metric::Tasks), &standings);
         let seen: Vec<_> = lines.iter().map(|l| (l.subject[0], l.rank, l.change)).collect();
         // Yesterday: 3 with 10, 2 with 9, 1 with 4.
         assert_eq!(seen, [(3, 1, Some(0)), (2, 2, Some(0)), (1, 2, Some(1)), (4, 4, None)]);
         assert_eq!(lines[0].rewards.to_string(), "1200");
-        let day = rank(board(Timeframe::Day, Metric::Credits), &standings);
+        let day = ranked(board(Timeframe::Day, Metric::Credits), &standings);
         let seen: Vec<_> =
             day.iter().map(|l| (l.subject[0], l.rank, l.score.to_string())).collect();
         let expected = [(1, 1, "50".to_owned()), (3, 2, "20".to_owned()), (4, 3, "10".to_owned())];
@@ -179,8 +189,8 @@ mod tests {
 
     #[test]
     fn ties_are_ordered_by_reach_then_subject() {
-        let standings = [standing(9, 5, 3, 0), standing(7, 5, 3, 0), standing(8, 4, 3, 0)];
-        let lines = rank(board(Timeframe::All, Metric::Rewards), &standings);
+        let standings = [standing(7, 5, 3, 0), standing(8, 4, 3, 0), standing(9, 5, 3, 0)];
+        let lines = ranked(board(Timeframe::All, Metric::Rewards), &standings);
         let seen: Vec<_> = lines.iter().map(|l| (l.subject[0], l.rank)).collect();
         assert_eq!(seen, [(8, 1), (7, 1), (9, 1)]);
     }
@@ -189,7 +199,8 @@ mod tests {
     fn recent_average_has_no_yesterday() {
         let mut one = standing(1, 5, 3, 0);
         one.recent_average = Figure::atto(99_740_000_000_000_000_000);
-        let lines = rank(board(Timeframe::Week, Metric::RecentAverageCredit), &[one]);
+        let standings = [one];
+        let lines = ranked(board(Timeframe::Week, Metric::RecentAverageCredit), &standings);
         assert_eq!(lines[0].score.to_string(), "99.74");
         assert_eq!((lines[0].tasks, lines[0].change), (0, None));
     }

@@ -8,7 +8,8 @@
 use sqlx::PgConnection;
 
 use super::board::{Board, Kind, Scope};
-use super::snapshot::{Encoded, Marks, confirm, encode_group, insert, load_marks};
+use super::ranking::Standing;
+use super::snapshot::{Marks, confirm, encode_group, insert, load_marks};
 use super::{IdentityChanges, figures, percentile};
 use crate::read::timed;
 use crate::{Store, StoreError};
@@ -90,23 +91,19 @@ impl Store {
         if !is_due(&boards, &marks, now_ms) {
             return Ok(false);
         }
-        let encoded = compute(&mut tx, scope, kind, now_ms).await?;
+        let now_s = now_ms.div_euclid(1000);
+        let standings = figures::load(&mut tx, scope, kind, now_s).await?;
         tx.commit().await?;
         let mut tx = self.pool().begin().await?;
-        let (new, same) = split(encoded, &marks);
-        let mut ours = Vec::with_capacity(new.len());
-        for encoded in &new {
-            let written = timed!("insert_leaderboard", insert(&mut tx, encoded, &marks, now_ms));
-            ours.push(written.await?);
-        }
-        if !still_newest(&mut tx, scope, &boards, &marks, &ours).await? {
+        let written = write_group(&mut tx, (scope, kind), standings, &marks, now_ms).await?;
+        if !still_newest(&mut tx, scope, &boards, &marks, &written.new).await? {
             // An identity has hidden or shown itself: what was computed is out of date.
             return Ok(false);
         }
-        confirm(&mut tx, &same, &marks, now_ms).await?;
+        confirm(&mut tx, &written.same, &marks, now_ms).await?;
         tx.commit().await?;
-        done.boards += u32::try_from(new.len()).unwrap_or(u32::MAX);
-        done.unchanged += u32::try_from(same.len()).unwrap_or(u32::MAX);
+        done.boards += u32::try_from(written.new.len()).unwrap_or(u32::MAX);
+        done.unchanged += u32::try_from(written.same.len()).unwrap_or(u32::MAX);
         Ok(boards
             .iter()
             .any(|b| marks.newest.get(&b.to_string()).is_none_or(|head| head.hour != marks.hour)))
@@ -151,29 +148,37 @@ fn is_due(boards: &[Board], marks: &Marks, now_ms: i64) -> bool {
     })
 }
 
-/// Reads the figures, ranks and encodes; the sorting off the runtime's threads.
-async fn compute(
-    db: &mut PgConnection,
-    scope: Scope,
-    kind: Kind,
-    now_ms: i64,
-) -> Result<Vec<Encoded>, StoreError> {
-    let standings = figures::load(db, scope, kind, now_ms.div_euclid(1000)).await?;
-    let encoding = tokio::task::spawn_blocking(move || encode_group(scope, kind, &standings));
-    encoding.await.map_err(|e| StoreError::Batch(format!("ranking was cut short: {e}")))
+/// Snapshots that a group's boards now have.
+struct Written {
+    /// New ones.
+    new: Vec<i64>,
+    /// The newest ones of boards that are as they were.
+    same: Vec<i64>,
 }
 
-/// Boards that differ from their newest snapshot, and the snapshots of those that do not.
-fn split(encoded: Vec<Encoded>, marks: &Marks) -> (Vec<Encoded>, Vec<i64>) {
-    let mut same = Vec::new();
-    let mut new = Vec::new();
-    for board in encoded {
-        match marks.newest.get(&board.board.to_string()) {
-            Some(head) if head.digest == board.digest => same.push(head.snapshot_id),
-            _ => new.push(board),
+/// Ranks the boards of a scope and kind and writes those that differ from their newest snapshot.
+async fn write_group(
+    db: &mut PgConnection,
+    (scope, kind): (Scope, Kind),
+    standings: Vec<Standing>,
+    marks: &Marks,
+    now_ms: i64,
+) -> Result<Written, StoreError> {
+    let mut written = Written { new: Vec::new(), same: Vec::new() };
+    let mut boards = encode_group(scope, kind, standings);
+    while let Some(encoded) = boards.recv().await {
+        match marks.newest.get(&encoded.board.to_string()) {
+            Some(head) if head.digest == encoded.digest => written.same.push(head.snapshot_id),
+            _ => {
+                let insert = timed!("insert_leaderboard", insert(db, &encoded, marks, now_ms));
+                written.new.push(insert.await?);
+            }
         }
     }
-    (new, same)
+    if written.new.len() + written.same.len() != Board::group(scope, kind).len() {
+        return Err(StoreError::Batch("ranking the leaderboards was cut short".to_owned()));
+    }
+    Ok(written)
 }
 
 /// Holds the identity feed shared and tells whether the newest snapshots, apart from our own, are
@@ -238,10 +243,12 @@ pub(crate) async fn identities_changed(
     }
     let mut fresh = Vec::new();
     for kind in Kind::ALL {
-        let marks = load_marks(db, &Board::group(Scope::Identities, kind)).await?;
-        for encoded in compute(db, Scope::Identities, kind, now_ms).await? {
-            fresh.push(insert(db, &encoded, &marks, now_ms).await?);
-        }
+        let group = (Scope::Identities, kind);
+        let mut marks = load_marks(db, &Board::group(group.0, kind)).await?;
+        // New snapshots in any case: background refreshes notice by them that they are late.
+        marks.newest.clear();
+        let standings = figures::load(db, group.0, kind, now_ms.div_euclid(1000)).await?;
+        fresh.extend(write_group(db, group, standings, &marks, now_ms).await?.new);
     }
     sqlx::query!(
         "DELETE FROM leaderboard_snapshots

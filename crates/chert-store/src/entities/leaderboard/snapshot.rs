@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
+use tokio::sync::mpsc;
 
 use super::board::{Board, Kind, Scope};
 use super::encoding::{Line, PAGE_ROWS, PLACE_ROWS, Place, encode_page, encode_places};
@@ -79,47 +80,69 @@ pub(super) async fn load_marks(
     Ok(Marks { generation: marks.generation, hour: marks.hour, newest: newest.collect() })
 }
 
-/// Ranks and encodes the boards of one scope and kind.
-pub(super) fn encode_group(scope: Scope, kind: Kind, standings: &[Standing]) -> Vec<Encoded> {
-    Board::group(scope, kind).into_iter().map(|board| encode(board, standings)).collect()
+/// Boards that are encoded and wait to be written: enough to keep both sides busy, few enough to
+/// hold little.
+const ENCODED_AHEAD: usize = 2;
+
+/// Ranks and encodes the boards of one scope and kind, off the runtime's threads and while the
+/// boards before are being written.
+pub(super) fn encode_group(
+    scope: Scope,
+    kind: Kind,
+    mut standings: Vec<Standing>,
+) -> mpsc::Receiver<Encoded> {
+    let (sender, receiver) = mpsc::channel(ENCODED_AHEAD);
+    tokio::task::spawn_blocking(move || {
+        standings.sort_unstable_by(|a, b| a.subject.cmp(&b.subject));
+        for board in Board::group(scope, kind) {
+            // Nobody waits any more.
+            if sender.blocking_send(encode(board, &standings)).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 fn encode(board: Board, standings: &[Standing]) -> Encoded {
-    let lines = rank(board, standings);
+    let ranked = rank(board, standings);
+    let places = match board.scope() {
+        Scope::Identities => places_of(&ranked, standings),
+        // Nobody asks where an account stands.
+        Scope::Addresses => Vec::new(),
+    };
+    let lines: Vec<Line<'_>> = ranked.into_iter().map(|(_, line)| line).collect();
     let pages: Vec<Vec<u8>> = lines.chunks(PAGE_ROWS).map(encode_page).collect();
+    // A board without lines has a digest, too.
     let mut digest = Sha256::new();
     for page in &pages {
         digest.update(page);
     }
-    // An empty board has a digest, too: an empty column means that there is none.
     Encoded {
         board,
         participants: i64::try_from(lines.len()).unwrap_or(i64::MAX),
         digest: digest.finalize().to_vec(),
         pages,
-        places: match board.scope() {
-            Scope::Identities => places_of(&lines),
-            // Nobody asks where an account stands.
-            Scope::Addresses => Vec::new(),
-        },
+        places,
     }
 }
 
-fn places_of(lines: &[Line]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let place = |(index, line): (usize, &Line)| Place {
-        position: u32::try_from(index).unwrap_or(u32::MAX),
-        rank: line.rank,
-    };
-    let mut places: Vec<(&[u8], Place)> =
-        lines.iter().enumerate().map(|at| (at.1.subject.as_slice(), place(at))).collect();
-    places.sort_unstable_by_key(|(subject, _)| *subject);
-    places
-        .chunks(PLACE_ROWS)
-        .filter_map(|chunk| {
-            let (first, _) = chunk.first()?;
-            Some((first.to_vec(), encode_places(chunk)))
-        })
-        .collect()
+/// Where everybody stands, by subject, which is the order of `standings`.
+fn places_of(ranked: &[(usize, Line<'_>)], standings: &[Standing]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut by_subject: Vec<Option<Place>> = vec![None; standings.len()];
+    for (position, (index, line)) in ranked.iter().enumerate() {
+        if let Some(slot) = by_subject.get_mut(*index) {
+            let position = u32::try_from(position).unwrap_or(u32::MAX);
+            *slot = Some(Place { position, rank: line.rank });
+        }
+    }
+    let places: Vec<(&[u8], Place)> = standings
+        .iter()
+        .zip(by_subject)
+        .filter_map(|(standing, place)| Some((standing.subject.as_slice(), place?)))
+        .collect();
+    let chunks = places.chunks(PLACE_ROWS);
+    chunks.filter_map(|c| c.first().map(|(first, _)| (first.to_vec(), encode_places(c)))).collect()
 }
 
 /// Writes a board as a new snapshot and gives its number.
