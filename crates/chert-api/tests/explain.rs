@@ -1,81 +1,25 @@
 //! Every hot read walks its index, over a filled database, with a generic plan as well as with a
 //! plan for the values at hand: the real statements are run and PostgreSQL tells how it ran them.
 #![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "tests")]
+#[path = "support/plans.rs"]
+mod plans;
 mod support;
-
-use std::future::Future;
-use std::sync::{Arc, Mutex};
 
 use chert_store::Store;
 use chert_store::entities::{address, block, counter, transaction};
 use chert_testkit::TestDatabase;
-use silica_models::{Address, BlockHash, TxId, TxPosition};
+use plans::{Expect, Plans, check, report_plans};
+use silica_models::{Address, BlockHash, IdentityId, TxId, TxPosition};
 use sqlx::postgres::PgPoolOptions;
 use support::{WHALE, fill, run_sql};
-use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::layer::SubscriberExt;
 
 const BLOCKS: i64 = 20_000;
 const TXS: i64 = 10;
 /// Rows that any step of a plan may touch: a page and a little.
 const ROWS_MAX: u64 = 250;
-
-/// Collects the plans that `auto_explain` sends as notices.
-#[derive(Clone, Default)]
-struct Plans(Arc<Mutex<Vec<String>>>);
-
-impl<S: tracing::Subscriber> Layer<S> for Plans {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        struct Text(String);
-        impl Visit for Text {
-            fn record_debug(&mut self, _: &Field, value: &dyn std::fmt::Debug) {
-                self.0.push_str(&format!("{value:?}"));
-            }
-            fn record_str(&mut self, _: &Field, value: &str) {
-                self.0.push_str(value);
-            }
-        }
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        if text.0.contains("Query Text") {
-            self.0.lock().unwrap().push(text.0.replace("\\n", "\n").replace("\\\"", "\""));
-        }
-    }
-}
-
-/// What a plan must and must not hold.
-struct Expect<'a> {
-    name: &'a str,
-    indexes: &'a [&'a str],
-    sort: bool,
-    rows_max: u64,
-}
-
-async fn check<T>(plans: &Plans, expect: &Expect<'_>, statement: impl Future<Output = T>) {
-    let name = expect.name;
-    plans.0.lock().unwrap().clear();
-    statement.await;
-    let plan = plans.0.lock().unwrap().concat();
-    assert!(plan.contains("Query Text"), "{name}: no plan was reported");
-    // `cargo test --test explain -- --nocapture` shows the plans.
-    println!("{name}\n{plan}");
-    let plan = plan.split_once("WHERE c.pipeline = 'chain'").map_or(plan.as_str(), |(_, p)| p);
-    for table in ["blocks", "transactions", "address_txs", "addresses"] {
-        assert!(!plan.contains(&format!("Seq Scan on {table}")), "{name}:\n{plan}");
-    }
-    assert!(expect.sort || !plan.contains("Sort"), "{name} sorts:\n{plan}");
-    for index in expect.indexes {
-        assert!(plan.contains(index), "{name} does not use {index}:\n{plan}");
-    }
-    for actual in plan.split("(actual ").skip(1) {
-        let number = |key: &str| -> u64 {
-            let text = actual.split_once(key).unwrap().1;
-            text.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
-        };
-        let rows = number("rows=") * number("loops=");
-        assert!(rows <= expect.rows_max, "{name}: a step touches {rows} rows:\n{plan}");
-    }
-}
+/// Filled tables.
+const TABLES: &[&str] = &["blocks", "transactions", "address_txs", "addresses"];
 
 #[tokio::test]
 async fn hot_reads_walk_their_indexes() {
@@ -86,13 +30,7 @@ async fn hot_reads_walk_their_indexes() {
     let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await.unwrap();
     fill(&pool, 0, BLOCKS, TXS).await;
     run_sql(&pool, "VACUUM ANALYZE").await;
-    run_sql(
-        &pool,
-        "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0;
-         SET auto_explain.log_level = notice; SET auto_explain.log_analyze = on;
-         SET auto_explain.log_timing = off; SET auto_explain.log_buffers = off",
-    )
-    .await;
+    report_plans(&pool).await;
     for mode in ["force_generic_plan", "force_custom_plan"] {
         run_sql(&pool, &format!("SET plan_cache_mode = {mode}")).await;
         check_all(&plans, &Store::from_pool(pool.clone()).unwrap()).await;
@@ -108,7 +46,8 @@ async fn check_all(plans: &Plans, store: &Store) {
     let hash = BlockHash::from_bytes(detail.block.hash.clone());
     let tx_id = TxId::from_bytes(detail.transactions[3].tx_id.clone());
     let whale = Address::parse(WHALE).unwrap();
-    let expect = |name, indexes| Expect { name, indexes, sort: false, rows_max: ROWS_MAX };
+    let expect =
+        |name, indexes| Expect { name, indexes, sort: false, rows_max: ROWS_MAX, tables: TABLES };
 
     let by = expect("block by height", &["blocks_pkey", "transactions_pkey"]);
     check(plans, &by, block::query::find_block_by_height(db, 700)).await;
@@ -136,6 +75,8 @@ async fn check_all(plans: &Plans, store: &Store) {
         hash: Some(hash),
         tx_id: Some(tx_id),
         address: Some(whale.clone()),
+        identity_id: Some(IdentityId([7; 32])),
+        name: Some("al".to_owned()),
     };
     let by = Expect { sort: true, ..expect("search", &["blocks_hash", "transactions_tx_key"]) };
     check(plans, &by, counter::query::list_search_hits(db, &search)).await;

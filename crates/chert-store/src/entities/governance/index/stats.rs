@@ -117,7 +117,8 @@ const WRITE_STATS: &str = concat!(
     "INSERT INTO governance_stats AS s (identity_id, proposals_created, votes_cast,
          current_voting_power, delegation_received, delegated_out, last_vote_at,
          participation_rate, updated_at)
-     SELECT f.*, LEAST(1, round(f.votes_cast::numeric / NULLIF(e.eligible, 0), 4)), $2
+     SELECT f.*, CASE WHEN e.eligible > 0
+                      THEN LEAST(1, round(f.votes_cast::numeric / e.eligible, 4)) END, $2
      FROM (",
     stats_sql!(" AND i.identity_id = ANY($1)"),
     ") f

@@ -1,6 +1,8 @@
 //! Reads of governance: proposals and votes; figures of identities; what the feed has to know.
 
 mod feed;
+pub mod node;
+pub mod node_sums;
 mod power;
 mod proposal;
 mod stats;

@@ -117,7 +117,7 @@ pub async fn get_power(
         };
         power.wallets.push(WalletPower { wallet_address, figures, read_at: row.read_at });
     }
-    Ok((checkpoint, Guarded::new(visibility.as_deref(), power)))
+    Ok((checkpoint, Guarded::new(identity_id, visibility.as_deref(), power)))
 }
 
 /// Puts addresses first in the queue of powers to be read, unless it is full, and wakes the indexer

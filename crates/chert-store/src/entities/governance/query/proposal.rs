@@ -162,11 +162,12 @@ async fn list_all(
                   p.created_at AS "created_at?"
            FROM checkpoints c
            LEFT JOIN LATERAL (
-               SELECT page.*, i.identity_id AS public_proposer FROM (
+               SELECT page.*, (SELECT i.identity_id FROM public_identities i
+                               WHERE i.identity_id = page.proposer_identity) AS public_proposer
+               FROM (
                    SELECT * FROM proposals WHERE (created_at, proposal_id) < ($1, $2)
                    ORDER BY created_at DESC, proposal_id DESC LIMIT 101
                ) page
-               LEFT JOIN public_identities i ON i.identity_id = page.proposer_identity
                ORDER BY page.created_at DESC, page.proposal_id DESC LIMIT $3
            ) p ON TRUE
            WHERE c.pipeline = 'chain'"#,
@@ -177,6 +178,8 @@ async fn list_all(
     proposal_rows!(timed!("list_proposals", statement.fetch_all(db)).await?)
 }
 
+/// Compares the status by order rather than by equality: with equality a generic plan may take
+/// `proposals_created` and read past any number of proposals of another status.
 async fn list_of_status(
     db: impl PgExecutor<'_>,
     status: &str,
@@ -196,13 +199,14 @@ async fn list_of_status(
                   p.created_at AS "created_at?"
            FROM checkpoints c
            LEFT JOIN LATERAL (
-               SELECT page.*, i.identity_id AS public_proposer FROM (
+               SELECT page.*, (SELECT i.identity_id FROM public_identities i
+                               WHERE i.identity_id = page.proposer_identity) AS public_proposer
+               FROM (
                    SELECT * FROM proposals
-                   WHERE status = $1 AND (created_at, proposal_id) < ($2, $3)
-                   ORDER BY created_at DESC, proposal_id DESC LIMIT 101
+                   WHERE status >= $1 AND (status, created_at, proposal_id) < ($1, $2, $3)
+                   ORDER BY status DESC, created_at DESC, proposal_id DESC LIMIT 101
                ) page
-               LEFT JOIN public_identities i ON i.identity_id = page.proposer_identity
-               ORDER BY page.created_at DESC, page.proposal_id DESC LIMIT $4
+               ORDER BY page.status DESC, page.created_at DESC, page.proposal_id DESC LIMIT $4
            ) p ON TRUE
            WHERE c.pipeline = 'chain'"#,
         status,
@@ -231,8 +235,8 @@ pub async fn find_proposal_position(
         return Ok(row.map(|row| (row.created_at, row.proposal_id)));
     };
     let statement = sqlx::query!(
-        "SELECT created_at, proposal_id FROM proposals WHERE status = $1
-         ORDER BY created_at DESC, proposal_id DESC OFFSET $2 LIMIT 1",
+        "SELECT created_at, proposal_id FROM proposals WHERE status BETWEEN $1 AND $1
+         ORDER BY status DESC, created_at DESC, proposal_id DESC OFFSET $2 LIMIT 1",
         status,
         offset
     );

@@ -67,8 +67,9 @@ pub async fn get_stats(
                   i.stats_visibility AS "visibility?",
                   COALESCE(s.proposals_created, 0) AS "proposals_created!",
                   COALESCE(s.votes_cast, 0) AS "votes_cast!", e.eligible AS "eligible!",
-                  round(LEAST(1, COALESCE(s.votes_cast, 0)::numeric / NULLIF(e.eligible, 0)),
-                        4)::float8 AS participation_rate,
+                  CASE WHEN e.eligible > 0 THEN
+                      round(LEAST(1, COALESCE(s.votes_cast, 0)::numeric / e.eligible), 4)::float8
+                  END AS participation_rate,
                   COALESCE(s.current_voting_power, 0)::text AS "current_voting_power!",
                   COALESCE(s.delegation_received, 0)::text AS "delegation_received!",
                   COALESCE(s.delegated_out, 0)::text AS "delegated_out!", s.last_vote_at,
@@ -118,5 +119,5 @@ pub async fn get_stats(
             cast_at: present("votes.cast_at", row.cast_at)?,
         });
     }
-    Ok((checkpoint, Guarded::new(visibility.as_deref(), stats)))
+    Ok((checkpoint, Guarded::new(identity_id, visibility.as_deref(), stats)))
 }

@@ -1,10 +1,13 @@
 //! Reads of the votes of a proposal. Identities appear only where they are public.
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
-use super::super::row::vote::{Column, Entity, Model};
-use super::super::row::{proposal, public_identity};
+use super::super::row::proposal;
+use super::super::row::vote::{Column, Entity};
 use crate::read::{checkpoint_in, timed};
 use crate::{Checkpoint, Store, StoreError};
 
@@ -27,14 +30,30 @@ pub struct VoteRow {
     pub cast_at: i64,
 }
 
+/// The voter's identity, if it is public. Looked up per row of the page: a join may read the whole
+/// table of identities for it.
+const PUBLIC_VOTER: &str = "(SELECT i.identity_id FROM public_identities i \
+                             WHERE i.identity_id = votes.voter_identity)";
+
+#[derive(Debug, FromQueryResult)]
+struct Listed {
+    voter: String,
+    voter_key: String,
+    public_voter: Option<Vec<u8>>,
+    vote_power: String,
+    vote_choice: i16,
+    reason: Option<String>,
+    cast_at: i64,
+}
+
 impl VoteRow {
-    fn new((row, voter): (Model, Option<public_identity::Model>)) -> Result<Self, StoreError> {
+    fn new(row: Listed) -> Result<Self, StoreError> {
         let voter_key = Uuid::parse_str(&row.voter_key)
             .map_err(|_| StoreError::Corrupt(format!("votes.voter_key {}", row.voter_key)))?;
         Ok(Self {
             voter: row.voter,
             voter_key,
-            voter_identity: voter.map(|identity| identity.identity_id),
+            voter_identity: row.public_voter,
             choice: row.vote_choice,
             power: row.vote_power,
             reason: row.reason,
@@ -63,11 +82,12 @@ pub async fn list_votes(
             .filter(Condition::any().add(Column::CastAt.lt(cast_at)).add(same));
     }
     let query = query
-        .find_also_related(public_identity::Entity)
+        .expr_as(Expr::cust(PUBLIC_VOTER), "public_voter")
         .order_by_desc(Column::CastAt)
         .order_by_desc(Column::VoterKey)
         .offset(u64::from(offset))
-        .limit(rows);
+        .limit(rows)
+        .into_model::<Listed>();
     let db = store.snapshot().await?;
     let checkpoint = checkpoint_in(&db).await?;
     let known = proposal::Entity::find_by_id(proposal_id)

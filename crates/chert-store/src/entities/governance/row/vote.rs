@@ -14,9 +14,6 @@ pub struct Model {
     pub voter_key: String,
     /// Who voted.
     pub voter: String,
-    /// The identity that held the voter's wallet; may be hidden.
-    #[sea_orm(column_type = "VarBinary(StringLen::None)")]
-    pub voter_identity: Option<Vec<u8>>,
     /// Decimal text.
     #[sea_orm(select_as = "text", save_as = "numeric")]
     pub vote_power: String,
@@ -28,22 +25,8 @@ pub struct Model {
     pub cast_at: i64,
 }
 
-/// To whom a vote belongs.
+/// No relations.
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {
-    /// The voter's identity, if it is public.
-    #[sea_orm(
-        belongs_to = "super::public_identity::Entity",
-        from = "Column::VoterIdentity",
-        to = "super::public_identity::Column::IdentityId"
-    )]
-    Voter,
-}
-
-impl Related<super::public_identity::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::Voter.def()
-    }
-}
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
