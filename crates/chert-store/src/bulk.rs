@@ -71,10 +71,11 @@ impl Writer {
         sqlx::query("ANALYZE transactions, address_txs, blocks").execute(&mut *tx).await?;
         tracing::info!("building totals");
         rebuild_totals(&mut tx).await?;
-        crate::entities::work::corroborate_all(&mut tx).await?;
         sqlx::query!("UPDATE checkpoints SET bulk = FALSE WHERE pipeline = 'chain'")
             .execute(&mut *tx)
             .await?;
+        // After the checkpoint is locked, so that no page of an oracle slips in between.
+        crate::entities::work::corroborate_all(&mut tx).await?;
         sqlx::query!("SELECT pg_notify($1, '')", crate::TIP_CHANNEL).execute(&mut *tx).await?;
         tx.commit().await?;
         self.reload().await?;
