@@ -76,8 +76,26 @@ pub enum FeedOutcome {
     Moved,
 }
 
-/// Holds the chain's checkpoint shared until the transaction ends and tells whether the block
-/// `hash` at `height` is on the indexed chain, so that the answer stays true until the commit.
+/// Advisory lock under which the indexed chain moves: exclusive for a commit of blocks, shared for
+/// whatever must see it stand still. Row locks would not do: holders of a shared row lock may
+/// overtake a waiting commit for ever; advisory locks are granted in the order they are asked for.
+const CHAIN_GATE: i64 = 0x6368_6572_7403;
+
+/// Keeps the indexed chain as it is until the transaction ends.
+pub(crate) async fn hold_chain(db: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("SELECT pg_advisory_xact_lock_shared($1)", CHAIN_GATE).execute(db).await?;
+    Ok(())
+}
+
+/// Waits until nobody needs the indexed chain to stand still, and keeps others waiting until the
+/// transaction ends.
+pub(crate) async fn move_chain(db: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", CHAIN_GATE).execute(db).await?;
+    Ok(())
+}
+
+/// Holds the chain until the transaction ends and tells whether the block `hash` at `height` is on
+/// it, so that the answer stays true until the commit.
 ///
 /// `false` also during a bulk backfill, when feeds do not run.
 pub(crate) async fn lock_chain_at(
@@ -86,11 +104,11 @@ pub(crate) async fn lock_chain_at(
     hash: &[u8],
 ) -> Result<bool, StoreError> {
     let height = i64::try_from(height).unwrap_or(i64::MAX);
-    // The checkpoint row is what a reorganisation changes first.
+    hold_chain(db).await?;
     let held = sqlx::query_scalar!(
         "SELECT NOT c.bulk AND EXISTS (SELECT 1 FROM blocks b
                                        WHERE b.height = $1 AND b.hash = $2) AS \"same!\"
-         FROM checkpoints c WHERE c.pipeline = 'chain' FOR SHARE OF c",
+         FROM checkpoints c WHERE c.pipeline = 'chain'",
         height,
         hash
     )

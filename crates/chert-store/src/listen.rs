@@ -1,7 +1,7 @@
 //! Waking up other processes, and being woken. Notifications carry no data: whoever is woken reads
 //! the tables, so a lost one costs time and never truth.
 
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use crate::{Store, StoreError};
 
@@ -21,7 +21,11 @@ pub struct Listener {
 impl Store {
     /// Listens on `channel`.
     pub async fn listen(&self, channel: &str) -> Result<Listener, StoreError> {
-        let mut inner = PgListener::connect_with(self.pool()).await?;
+        // A pool of its own: from the shared one, the listener may be given a connection on which a
+        // cancelled statement still has answers to come, and it miscounts them (sqlx 0.9 panics).
+        let options = self.pool.connect_options().as_ref().clone();
+        let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+        let mut inner = PgListener::connect_with(&pool).await?;
         inner.listen(channel).await?;
         Ok(Listener { inner })
     }

@@ -11,6 +11,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::checkpoint::{Checkpoint, load_checkpoint};
 use crate::entities::{ApplyContext, EntityRows, UnwindContext, unwind_all};
+use crate::feeds::move_chain;
 use crate::relay::{Relay, connect};
 use crate::{PoolSettings, Store, StoreError, TIP_CHANNEL};
 
@@ -212,6 +213,7 @@ impl Writer {
             // Losing the last commits in a crash loses data and progress alike.
             sqlx::query!("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
         }
+        move_chain(&mut tx).await?;
         let held = sqlx::query_scalar!(
             "SELECT event_seq FROM checkpoints
              WHERE pipeline = 'chain' AND height = $1 AND hash = $2 FOR UPDATE",

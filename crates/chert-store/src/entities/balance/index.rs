@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::entities::address::touched_keys;
 use crate::entities::block::height_i64;
 use crate::entities::{ApplyContext, Entity, UnwindContext};
+use crate::feeds::hold_chain;
 use crate::{Store, StoreError};
 
 /// Addresses touched by a batch, with the height of the last touch.
@@ -146,12 +147,10 @@ impl Store {
         let balances: Vec<String> = readings.iter().map(|r| r.balance.to_string()).collect();
         let nonces: Vec<String> = readings.iter().map(|r| r.nonce.to_string()).collect();
         let mut tx = self.pool.begin().await?;
-        // The checkpoint row is what a reorganisation changes first: holding it shared makes the
-        // check below true until the commit.
+        hold_chain(&mut tx).await?;
         let held = sqlx::query!(
             "SELECT EXISTS (SELECT 1 FROM blocks b
-                            WHERE b.height = $1 AND b.hash = $2) AS \"same!\"
-             FROM checkpoints c WHERE c.pipeline = 'chain' FOR SHARE OF c",
+                            WHERE b.height = $1 AND b.hash = $2) AS \"same!\"",
             height,
             hash
         )

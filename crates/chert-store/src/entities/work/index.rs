@@ -14,7 +14,7 @@ use super::submission::{Submission, refusal};
 use super::write::{WriteContext, put_submissions};
 use crate::entities::oracle::{FeedStep, advance_cursor, lock_cursor, quarantine_name};
 use crate::entities::pouw::{Rollups, hold_clock};
-use crate::feeds::{Feed, RejectedRecord, lock_feed, put_rejected};
+use crate::feeds::{Feed, RejectedRecord, hold_chain, lock_feed, put_rejected};
 use crate::{Store, StoreError};
 
 /// Pages queue for this advisory lock (any fixed number) before they hold the checkpoint. Otherwise
@@ -69,10 +69,10 @@ fn check_order(page: &WorkPage) -> Result<(), StoreError> {
 /// Takes the locks of a page in their order; `true` where a bulk backfill runs.
 async fn lock(db: &mut PgConnection) -> Result<bool, StoreError> {
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", PAGE_LOCK).execute(&mut *db).await?;
-    let bulk =
-        sqlx::query_scalar!("SELECT bulk FROM checkpoints WHERE pipeline = 'chain' FOR SHARE")
-            .fetch_one(&mut *db)
-            .await?;
+    hold_chain(db).await?;
+    let bulk = sqlx::query_scalar!("SELECT bulk FROM checkpoints WHERE pipeline = 'chain'")
+        .fetch_one(&mut *db)
+        .await?;
     // Intervals must not change between asking whose work it is and writing it.
     sqlx::query!("SELECT height FROM feeds WHERE feed = 'identity' FOR SHARE")
         .fetch_one(&mut *db)
