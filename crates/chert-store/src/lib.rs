@@ -23,7 +23,7 @@ pub mod writer;
 pub use checkpoint::Checkpoint;
 pub use error::StoreError;
 pub use feeds::{Feed, FeedCheckpoint, FeedOutcome, RejectedRecord};
-pub use listen::{BALANCE_CHANNEL, Listener, TIP_CHANNEL};
+pub use listen::{BALANCE_CHANNEL, Listener, POWER_CHANNEL, TIP_CHANNEL};
 pub use migrate::migrate;
 pub use pool::PoolSettings;
 pub use readers::Readers;
