@@ -65,6 +65,52 @@ pub struct TimelineStep {
     pub anomaly: Option<String>,
 }
 
+/// The steps in the rows of the statement below.
+macro_rules! timeline_of {
+    ($rows:expr) => {{
+        let mut timeline = Vec::with_capacity($rows.len());
+        for row in &$rows {
+            let Some(revision) = row.event_revision else { continue };
+            timeline.push(TimelineStep {
+                feed_epoch: present("work_submission_events.feed_epoch", row.event_epoch)?,
+                revision,
+                status: present("work_submission_events.status", row.event_status)?,
+                reward_status: present(
+                    "work_submission_events.reward_status",
+                    row.event_reward_status,
+                )?,
+                at_ms: row.event_at,
+                anomaly: row.event_anomaly.clone(),
+            });
+        }
+        timeline
+    }};
+}
+
+/// What lists show, from a row of the statement below.
+macro_rules! submission_of {
+    ($row:expr, $submission_id:expr) => {
+        SubmissionRow {
+            submission_id: $submission_id,
+            oracle_id: present("work_submissions.oracle_id", $row.oracle_id)?,
+            miner_address: present("work_submissions.miner_address", $row.miner_address)?,
+            work_kind: present("work_submissions.work_kind", $row.work_kind)?,
+            work_type: present("work_submissions.work_type", $row.work_type)?,
+            project: $row.project,
+            difficulty: $row.difficulty,
+            credits: $row.credits,
+            reward: $row.reward,
+            status: present("work_submissions.status", $row.status)?,
+            reward_status: present("work_submissions.reward_status", $row.reward_status)?,
+            submitted_at_ms: $row.submitted_at,
+            validated_at_ms: $row.validated_at,
+            block_height: $row.block_height,
+            tx_hash: $row.tx_hash,
+            signature_status: present("work_submissions.signature_status", $row.signature_status)?,
+        }
+    };
+}
+
 /// A submission by its id (32 bytes).
 ///
 /// Indexes: `work_submissions_pkey`, `identities_pkey`, `work_submission_events_pkey` backwards.
@@ -110,43 +156,11 @@ pub async fn find_submission(
     );
     let rows = timed!("find_submission", statement.fetch_all(db)).await?;
     let checkpoint = checkpoint_of!(rows.first().ok_or_else(no_checkpoint)?);
-    let mut timeline = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let Some(revision) = row.event_revision else { continue };
-        timeline.push(TimelineStep {
-            feed_epoch: present("work_submission_events.feed_epoch", row.event_epoch)?,
-            revision,
-            status: present("work_submission_events.status", row.event_status)?,
-            reward_status: present(
-                "work_submission_events.reward_status",
-                row.event_reward_status,
-            )?,
-            at_ms: row.event_at,
-            anomaly: row.event_anomaly.clone(),
-        });
-    }
+    let timeline = timeline_of!(rows);
     let Some(row) = rows.into_iter().next() else { return Err(no_checkpoint()) };
     let Some(submission_id) = row.submission_id else { return Ok((checkpoint, None)) };
-    let listed = SubmissionRow {
-        submission_id,
-        oracle_id: present("work_submissions.oracle_id", row.oracle_id)?,
-        miner_address: present("work_submissions.miner_address", row.miner_address)?,
-        work_kind: present("work_submissions.work_kind", row.work_kind)?,
-        work_type: present("work_submissions.work_type", row.work_type)?,
-        project: row.project,
-        difficulty: row.difficulty,
-        credits: row.credits,
-        reward: row.reward,
-        status: present("work_submissions.status", row.status)?,
-        reward_status: present("work_submissions.reward_status", row.reward_status)?,
-        submitted_at_ms: row.submitted_at,
-        validated_at_ms: row.validated_at,
-        block_height: row.block_height,
-        tx_hash: row.tx_hash,
-        signature_status: present("work_submissions.signature_status", row.signature_status)?,
-    };
     let detail = SubmissionDetail {
-        row: listed,
+        row: submission_of!(row, submission_id),
         identity_id: row.identity_id,
         display_name: row.display_name,
         task_type: present("work_submissions.task_type", row.task_type)?,
