@@ -13,6 +13,7 @@ pub use sea_orm_migration::MigratorTrait;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("m0001_chain", include_str!("m0001_chain.sql")),
     ("m0002_people", include_str!("m0002_people.sql")),
+    ("m0003_auth", include_str!("m0003_auth.sql")),
 ];
 
 /// The migrations, for sea-orm-migration.

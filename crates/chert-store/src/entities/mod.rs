@@ -10,6 +10,7 @@ pub mod event;
 pub mod governance;
 pub mod identity;
 pub mod leaderboard;
+pub mod nonce;
 pub mod oracle;
 pub mod orphan;
 pub mod pouw;

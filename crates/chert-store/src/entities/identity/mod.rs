@@ -2,8 +2,8 @@
 //! follow from them.
 mod compare;
 mod derive;
-mod index;
 mod holder;
+mod index;
 pub mod link_row;
 pub mod node_query;
 pub mod query;

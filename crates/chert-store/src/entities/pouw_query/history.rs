@@ -137,7 +137,7 @@ pub async fn list_history(
             signature_status: present("work_submissions.signature_status", row.signature_status)?,
         });
     }
-    Ok((checkpoint, Guarded::new(visibility.as_deref(), history)))
+    Ok((checkpoint, Guarded::new(identity, visibility.as_deref(), history)))
 }
 
 /// Place of the submission that ends the first `offset` ones; `None` where there are fewer.

@@ -80,5 +80,5 @@ pub async fn list_series(
             timed_out: row.timed_out?,
         })
     });
-    Ok((checkpoint, Guarded::new(visibility.as_deref(), days.collect())))
+    Ok((checkpoint, Guarded::new(identity, visibility.as_deref(), days.collect())))
 }

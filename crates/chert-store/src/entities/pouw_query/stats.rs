@@ -142,5 +142,5 @@ pub async fn get_stats(
         last_contribution: row.last_contribution,
         updated_at: row.updated_at,
     };
-    Ok((checkpoint, Guarded::new(row.visibility.as_deref(), stats)))
+    Ok((checkpoint, Guarded::new(identity, row.visibility.as_deref(), stats)))
 }
