@@ -1,5 +1,6 @@
 //! block entity.
 mod index;
+pub mod node_query;
 pub mod query;
 pub use index::*;
 mod stored;

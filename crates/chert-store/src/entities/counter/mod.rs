@@ -1,4 +1,5 @@
 //! counter entity.
 mod index;
+pub mod node_query;
 pub mod query;
 pub use index::*;
