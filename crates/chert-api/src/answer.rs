@@ -28,6 +28,7 @@ const TIP_CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age
 const FINAL_CACHE_CONTROL: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
 const REVALIDATE_CACHE_CONTROL: HeaderValue = HeaderValue::from_static("no-cache");
+const PRIVATE_CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// For answers that must not be kept.
 pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -88,6 +89,7 @@ pub struct Answer {
     entity_tag: String,
     entity_tag_header: HeaderValue,
     consistency: Consistency,
+    height: i64,
     freshness: Freshness,
     read_at: Instant,
 }
@@ -108,12 +110,28 @@ impl Answer {
             HeaderValue::from_str(&format!("\"{entity_tag}\"")).map_err(Problem::internal)?;
         let consistency = Consistency::of(checkpoint, now_ms());
         let body = Bytes::from(bytes);
-        Ok(Self { body, entity_tag, entity_tag_header, consistency, freshness, read_at })
+        let height = checkpoint.height;
+        Ok(Self { body, entity_tag, entity_tag_header, consistency, height, freshness, read_at })
     }
 
     /// How long it stays true.
     pub fn freshness(&self) -> Freshness {
         self.freshness
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Headers of the snapshot it was read from.
+    pub fn consistency(&self) -> &Consistency {
+        &self.consistency
+    }
+
+    /// Height of that snapshot.
+    pub fn height(&self) -> i64 {
+        self.height
     }
 
     /// Bytes that keeping it takes.
@@ -160,6 +178,20 @@ impl Answer {
             headers.insert(header::AGE, HeaderValue::from(seconds));
         }
     }
+}
+
+/// Makes the answer to a signed request one that no shared cache keeps.
+pub fn make_private(headers: &mut HeaderMap) {
+    if headers.get(header::CACHE_CONTROL).is_some_and(|kept| *kept != NO_STORE) {
+        headers.insert(header::CACHE_CONTROL, PRIVATE_CACHE_CONTROL);
+        headers.remove(header::AGE);
+    }
+}
+
+/// Whether an answer may differ for somebody who signs.
+pub fn depends_on_viewer(headers: &HeaderMap) -> bool {
+    let kept = headers.get(header::CACHE_CONTROL);
+    kept.is_some_and(|kept| *kept == REVALIDATE_CACHE_CONTROL || *kept == PRIVATE_CACHE_CONTROL)
 }
 
 /// The clock, Unix milliseconds.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chert_store::privacy::Closed;
 use chert_store::read::Outage;
@@ -16,6 +16,13 @@ use chert_store::{Checkpoint, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// What a 401 must name; the scheme has no other parameters.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Signature realm=\"chert\"");
+/// What we ask a signer for (RFC 9421 §5.1).
+const ACCEPT_SIGNATURE: HeaderName = HeaderName::from_static("accept-signature");
+const ACCEPTED_SIGNATURE: HeaderValue = HeaderValue::from_static(
+    "chert=(\"@method\" \"@authority\" \"@path\" \"@query\");created;expires;nonce;keyid;alg",
+);
 /// Seconds after which a client may ask again when the database is away.
 const UNAVAILABLE_RETRY_S: u32 = 2;
 /// Seconds after which a client may ask again while the indexes are being built.
@@ -42,6 +49,8 @@ pub enum Kind {
     UriTooLong,
     /// The request's headers are above the limit.
     HeadersTooLarge,
+    /// The request is signed, and something is wrong with its signature.
+    SignatureRefused,
     /// More requests than the limit allows.
     RateLimited,
     /// A defect of ours.
@@ -56,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for the API description.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::InvalidParameter,
         Self::NotFound,
         Self::StatsHidden,
@@ -66,6 +75,7 @@ impl Kind {
         Self::BodyTooLarge,
         Self::UriTooLong,
         Self::HeadersTooLarge,
+        Self::SignatureRefused,
         Self::RateLimited,
         Self::Internal,
         Self::Unavailable,
@@ -95,6 +105,9 @@ impl Kind {
                 "Request headers too large",
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             ),
+            Self::SignatureRefused => {
+                ("signature-refused", "Signature refused", StatusCode::UNAUTHORIZED)
+            }
             Self::RateLimited => {
                 ("rate-limited", "Too many requests", StatusCode::TOO_MANY_REQUESTS)
             }
@@ -119,6 +132,8 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
     /// Seconds after which to try again.
     pub retry_after_s: Option<u32>,
+    /// Code for programs, where the kind alone does not say what to do.
+    pub reason: Option<&'static str>,
     /// For the operator's log only.
     pub cause: Option<Arc<str>>,
 }
@@ -146,12 +161,16 @@ pub struct ProblemBody<'a> {
     /// The same as in the `x-request-id` header; name it when you report a problem.
     #[schema(example = "0197f0c2-8f6b-7cc0-a7d5-3a1b8e5d2f10")]
     pub request_id: &'a str,
+    /// Why a signature was refused, as a code; only with 401.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "expired")]
+    pub reason: Option<&'static str>,
 }
 
 impl Problem {
     /// A problem of a kind.
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), retry_after_s: None, cause: None }
+        Self { kind, detail: detail.into(), retry_after_s: None, reason: None, cause: None }
     }
 
     /// A malformed parameter: 400.
@@ -220,6 +239,7 @@ impl Problem {
             detail: &self.detail,
             instance,
             request_id,
+            reason: self.reason,
         }
     }
 }
@@ -258,6 +278,10 @@ impl IntoResponse for Problem {
         let mut response = self.status().into_response();
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.kind == Kind::SignatureRefused {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+            response.headers_mut().insert(ACCEPT_SIGNATURE, ACCEPTED_SIGNATURE);
         }
         response.extensions_mut().insert(self);
         response

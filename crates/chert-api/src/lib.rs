@@ -1,14 +1,17 @@
 //! The REST server: reads the store, answers clients. It never writes chain tables and never
 //! talks to the node.
 //!
-//! One request runs through `middleware::edge`, then its handler in `routes`, which asks
+//! One request runs through `middleware::edge`, which asks `auth` who signed it where it is signed,
+//! then its handler in `routes`, which asks
 //! `cache` for finished bytes or the store for rows.
 
 pub mod answer;
+pub mod auth;
 mod body;
 mod cache;
 pub mod cursor;
 pub mod error;
+pub mod jsonrpc;
 pub mod metrics;
 mod middleware;
 pub mod openapi;
@@ -17,7 +20,6 @@ mod params;
 mod prepared;
 pub mod routes;
 mod server;
-mod signature;
 mod snapshot;
 mod state;
 

@@ -25,6 +25,7 @@ use crate::routes;
         (name = "identity", description = "Profiles, wallets, search by name"),
         (name = "governance", description = "Proposals, votes, voting power"),
         (name = "pouw", description = "Useful work: contributors, leaderboards, oracles"),
+        (name = "node", description = "A node's own interface, for the ecosystem's explorer and wallet"),
         (name = "status", description = "Where the index stands"),
         (name = "operations", description = "Health, metrics, this description"),
     ),
@@ -52,11 +53,28 @@ pub fn openapi_json() -> String {
     if let Some(components) = value.get_mut("components").and_then(Value::as_object_mut) {
         components.insert("headers".to_owned(), headers());
         components.insert("responses".to_owned(), problems());
+        components.insert("securitySchemes".to_owned(), security_schemes());
+    }
+    if let Some(document) = value.as_object_mut() {
+        // Everything may be asked anonymously; who signs sees more of their own.
+        document.insert("security".to_owned(), json!([{}, {"signature": []}]));
     }
     // `to_string_pretty` of a `Value` with string keys cannot fail.
     let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
     text.push('\n');
     text
+}
+
+fn security_schemes() -> Value {
+    json!({"signature": {
+        "type": "http", "scheme": "signature",
+        "description": "HTTP message signature (RFC 9421), label `chert`, covering `@method`, \
+            `@authority`, `@path`, `@query` and, with a body, `content-digest` (RFC 9530); \
+            parameters `created`, `expires` (at most 300 s later), `nonce` (128 random bits or \
+            more, used once), `keyid` (public key, lower-case hex) and `alg` (`ed25519`, \
+            `ml-dsa-44`, `ml-dsa-65`, `ml-dsa-87`). `chert sign METHOD URL` makes the headers. \
+            A refused signature is answered with 401 and a `reason`.",
+    }})
 }
 
 /// Adds to one operation what all have in common.
@@ -90,7 +108,7 @@ fn complete(method: &str, path: &str, operation: &mut Value) {
             Kind::IndexBuilding => false,
             Kind::SnapshotExpired => path == "/v1/pouw/leaderboard",
             Kind::InvalidParameter | Kind::UriTooLong => true,
-            Kind::RateLimited => !never_refused,
+            Kind::RateLimited | Kind::SignatureRefused => !never_refused,
             Kind::Unavailable | Kind::Timeout => data,
             _ => true,
         };

@@ -7,9 +7,11 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Uri, header};
 use chert_store::entities::block::query::BlockId;
+use chert_store::privacy::Viewer;
 use silica_models::{Address, BlockHash, HEIGHT_MAX, IdentityId};
 use utoipa::IntoParams;
 
+use crate::auth::Caller;
 use crate::cursor::{CURSOR_CHARS_MAX, Cursor, List};
 use crate::error::Problem;
 
@@ -73,6 +75,7 @@ pub struct Call {
     uri: Uri,
     segments: Vec<String>,
     if_none_match: Option<HeaderValue>,
+    viewer: Viewer,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Call {
@@ -88,6 +91,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
             uri: parts.uri.clone(),
             segments,
             if_none_match: parts.headers.get(header::IF_NONE_MATCH).cloned(),
+            viewer: Caller::viewer(&parts.extensions),
         })
     }
 }
@@ -106,6 +110,11 @@ impl Call {
     /// The client's known entity tags.
     pub fn if_none_match(&self) -> Option<&HeaderValue> {
         self.if_none_match.as_ref()
+    }
+
+    /// On whose behalf the request reads.
+    pub fn viewer(&self) -> Viewer {
+        self.viewer
     }
 
     /// The query's parameters; each at most once and only those named.

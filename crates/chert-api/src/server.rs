@@ -10,6 +10,7 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::nonces;
 use crate::middleware::{self, encoding};
 use crate::state::ApiState;
 use crate::{routes, snapshot};
@@ -35,6 +36,7 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let stop = CancellationToken::new();
     let refresher = tokio::spawn(snapshot::keep_fresh(state.clone(), stop.clone()));
+    let sweeper = tokio::spawn(nonces::keep_short(state.clone(), stop.clone()));
     let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
     // Answers are written whole: waiting for more to send would only delay them.
     let listener = listener.tap_io(|stream| {
@@ -62,6 +64,9 @@ pub async fn serve(
     stop.cancel();
     if refresher.await.is_err() {
         tracing::error!("the snapshot task panicked");
+    }
+    if sweeper.await.is_err() {
+        tracing::error!("the task that forgets nonces panicked");
     }
     outcome
 }

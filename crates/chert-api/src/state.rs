@@ -1,6 +1,6 @@
 //! What every request shares.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chert_store::Store;
@@ -8,9 +8,12 @@ use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
+use crate::auth::Authentication;
+use crate::auth::nonces::NonceStore;
 use crate::cache::AnswerCache;
+use crate::jsonrpc::{CALLS_AT_ONCE, NodePassthrough};
 use crate::metrics::HttpMetrics;
-use crate::middleware::rate_limit::RateLimiter;
+use crate::middleware::rate_limit::RateLimits;
 use crate::snapshot::Snapshot;
 
 /// Requests that may wait for the indexer to read a balance at the same time; others are answered
@@ -22,6 +25,12 @@ const BALANCE_WAITS_MAX: usize = 64;
 pub struct ApiSettings {
     /// Requests per minute and client address; 0 for no limit.
     pub anonymous_rpm: u32,
+    /// Requests per minute of one identity that signs them; 0 for no limit.
+    pub authenticated_rpm: u32,
+    /// Hosts under which clients know us, with a port where it is not their scheme's own; a request
+    /// signed for another is refused. None: any, so that what was signed for another server of the
+    /// chain could be repeated here.
+    pub authorities: Vec<String>,
     /// Proxies whose `x-forwarded-for` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Memory for finished answers, in bytes; 0 for none.
@@ -42,6 +51,8 @@ impl Default for ApiSettings {
     fn default() -> Self {
         Self {
             anonymous_rpm: 100,
+            authenticated_rpm: 1_000,
+            authorities: Vec::new(),
             trusted_proxies: Vec::new(),
             cache_bytes: 1 << 30,
             request_timeout: Duration::from_secs(5),
@@ -65,24 +76,43 @@ struct Inner {
     metrics: PrometheusHandle,
     http_metrics: HttpMetrics,
     cache: AnswerCache,
-    limiter: Option<RateLimiter>,
+    limits: RateLimits,
+    authentication: Authentication,
     snapshot: RwLock<Arc<Snapshot>>,
     balance_waits: Semaphore,
+    passthrough: OnceLock<Box<dyn NodePassthrough>>,
+    passthrough_calls: Semaphore,
     started: Instant,
 }
 
 impl ApiState {
     /// State over a store. `metrics` is the handle of the recorder that the process installed
     /// (see [`crate::metrics::install`]); install it first, or the counters count into nothing.
+    ///
+    /// Nonces of signed requests are remembered in the store.
     pub fn new(store: Store, settings: ApiSettings, metrics: PrometheusHandle) -> Self {
+        let nonces = Arc::new(store.clone());
+        Self::with_nonces(store, settings, metrics, nonces)
+    }
+
+    /// As [`ApiState::new`], with another memory of nonces.
+    pub fn with_nonces(
+        store: Store,
+        settings: ApiSettings,
+        metrics: PrometheusHandle,
+        nonces: Arc<dyn NonceStore>,
+    ) -> Self {
         let inner = Inner {
             store,
             metrics,
             http_metrics: HttpMetrics::new(),
             cache: AnswerCache::new(settings.cache_bytes),
-            limiter: RateLimiter::per_minute(settings.anonymous_rpm),
+            limits: RateLimits::new(settings.anonymous_rpm, settings.authenticated_rpm),
+            authentication: Authentication::new(nonces),
             snapshot: RwLock::new(Arc::new(Snapshot::unknown())),
             balance_waits: Semaphore::new(BALANCE_WAITS_MAX),
+            passthrough: OnceLock::new(),
+            passthrough_calls: Semaphore::new(CALLS_AT_ONCE),
             started: Instant::now(),
             settings,
         };
@@ -122,8 +152,12 @@ impl ApiState {
         &self.inner.cache
     }
 
-    pub(crate) fn limiter(&self) -> Option<&RateLimiter> {
-        self.inner.limiter.as_ref()
+    pub(crate) fn limits(&self) -> &RateLimits {
+        &self.inner.limits
+    }
+
+    pub(crate) fn authentication(&self) -> &Authentication {
+        &self.inner.authentication
     }
 
     /// Name and chain id of the network: the operator's word before the node's. `None` before
@@ -139,6 +173,21 @@ impl ApiState {
 
     pub(crate) fn balance_waits(&self) -> &Semaphore {
         &self.inner.balance_waits
+    }
+
+    /// Has reads of JSON-RPC that are not indexed handed on to a node; the first call counts.
+    pub fn pass_through(&self, node: Box<dyn NodePassthrough>) {
+        if self.inner.passthrough.set(node).is_err() {
+            tracing::warn!("a node to hand reads on to was set already");
+        }
+    }
+
+    pub(crate) fn passthrough(&self) -> Option<&dyn NodePassthrough> {
+        self.inner.passthrough.get().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn passthrough_calls(&self) -> &Semaphore {
+        &self.inner.passthrough_calls
     }
 
     /// The system as last seen.

@@ -9,7 +9,8 @@ const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
 );
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
     "chert-indexed-height, chert-indexed-hash, chert-finalized-height, chert-lag-ms, etag, \
-     ratelimit, ratelimit-policy, retry-after, x-request-id",
+     ratelimit, ratelimit-policy, retry-after, x-request-id, chert-authentication, \
+     www-authenticate, accept-signature",
 );
 const ANY: HeaderValue = HeaderValue::from_static("*");
 const MAX_AGE_S: HeaderValue = HeaderValue::from_static("86400");

@@ -7,10 +7,13 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{And, NotForContentType, Predicate, SizeAbove};
 
 use super::conditional::ENCODINGS;
+use crate::answer::depends_on_viewer;
 
 /// Bodies below this do not gain from compression, in bytes.
 const COMPRESS_BYTES_MIN: u64 = 1024;
 const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
+const ENCODING_AND_SIGNER: HeaderValue =
+    HeaderValue::from_static("accept-encoding, signature-input");
 
 /// Compresses text on the fly with the fastest settings: answers are small and often new.
 pub fn layer() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
@@ -30,5 +33,6 @@ pub fn tag_encoding(response: &mut Response) {
     {
         headers.insert(header::ETAG, tagged);
     }
-    headers.insert(header::VARY, ACCEPT_ENCODING);
+    let vary = if depends_on_viewer(headers) { ENCODING_AND_SIGNER } else { ACCEPT_ENCODING };
+    headers.insert(header::VARY, vary);
 }

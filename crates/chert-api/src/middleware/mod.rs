@@ -11,6 +11,7 @@ pub(crate) mod rate_limit;
 mod request_id;
 mod security;
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -26,6 +27,7 @@ use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::answer::{INDEXED_HEIGHT, NO_STORE};
+use crate::auth;
 use crate::error::{Kind, Problem};
 use crate::params::check_encoding;
 use crate::state::ApiState;
@@ -89,18 +91,27 @@ impl Context {
     }
 }
 
-async fn handle(api: &ApiState, context: &Context, request: Request, next: Next) -> Response {
+async fn handle(api: &ApiState, context: &Context, mut request: Request, next: Next) -> Response {
     if context.method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let verdict = match admit(api, context, &request) {
+    let mut verdict = match admit(api, context, &request) {
         Ok(verdict) => verdict,
         Err(response) => return *response,
     };
     let mut response = match refuse(&request) {
         Some(problem) => problem.into_response(),
-        None => run(api, request, next).await,
+        None if auth::is_signed(request.headers()) && !rate_limit::is_free(&context.path) => {
+            // Boxed: requests without a signature do not carry its state along.
+            Box::pin(run_signed(api, context, request, next, &mut verdict)).await
+        }
+        None => {
+            pass_on(context, &mut request, verdict.as_ref());
+            guard(api, next.run(request)).await
+        }
     };
+    // A handler that counted more than one request leaves what the limit said then.
+    let verdict = response.extensions_mut().remove::<Verdict>().or(verdict);
     if let Some(verdict) = verdict {
         let free = response.status() == StatusCode::NOT_MODIFIED;
         let verdict = if free { verdict.refund(api) } else { verdict };
@@ -109,19 +120,61 @@ async fn handle(api: &ApiState, context: &Context, request: Request, next: Next)
     response
 }
 
+/// Lets a handler that takes several calls in one body count the others.
+fn pass_on(context: &Context, request: &mut Request, verdict: Option<&Verdict>) {
+    if context.method == Method::POST
+        && let Some(verdict) = verdict
+    {
+        request.extensions_mut().insert(verdict.clone());
+    }
+}
+
+/// Runs a request that is signed, or is said to be, within the same time limit.
+async fn run_signed(
+    api: &ApiState,
+    context: &Context,
+    request: Request,
+    next: Next,
+    verdict: &mut Option<Verdict>,
+) -> Response {
+    let work = async {
+        let (mut request, caller) = match auth::authenticate(api, request).await {
+            Ok(authenticated) => authenticated,
+            Err(problem) => return problem.into_response(),
+        };
+        if let Some(identity) = caller.as_ref().and_then(|caller| caller.identity.as_ref()) {
+            let own = api.limits().check_identity(identity, rate_limit::cost(context.route()));
+            let allowed = own.as_ref().is_none_or(Verdict::allowed);
+            let address = std::mem::replace(verdict, own);
+            match verdict {
+                // Not given back: what comes beyond the limit ends before the next signature is
+                // looked at.
+                Some(own) if !allowed => return own.problem().into_response(),
+                _ => drop(address.map(|address| address.refund(api))),
+            }
+        }
+        pass_on(context, &mut request, verdict.as_ref());
+        let mut response = next.run(request).await;
+        auth::mark(response.headers_mut(), caller.as_ref());
+        response
+    };
+    guard(api, work).await
+}
+
 /// Asks the rate limit. The answer to a refused request is boxed: it is big and rare.
 fn admit(
     api: &ApiState,
     context: &Context,
     request: &Request,
 ) -> Result<Option<Verdict>, Box<Response>> {
-    let Some(limiter) = api.limiter().filter(|_| !rate_limit::is_free(&context.path)) else {
+    if rate_limit::is_free(&context.path) {
         return Ok(None);
-    };
+    }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let Some(peer) = peer else { return Ok(None) };
-    let proxies = &api.settings().trusted_proxies;
-    let verdict = limiter.check(client::address(peer, request.headers(), proxies));
+    let address = client::address(peer, request.headers(), &api.settings().trusted_proxies);
+    let verdict = api.limits().check_address(address, rate_limit::cost(context.route()));
+    let Some(verdict) = verdict else { return Ok(None) };
     if verdict.allowed() {
         return Ok(Some(verdict));
     }
@@ -142,9 +195,9 @@ fn refuse(request: &Request) -> Option<Problem> {
     check_encoding(uri).err()
 }
 
-/// Runs the handler within the time limit; a panic becomes an answer.
-async fn run(api: &ApiState, request: Request, next: Next) -> Response {
-    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+/// Runs a handler within the time limit; a panic becomes an answer.
+async fn guard(api: &ApiState, work: impl Future<Output = Response>) -> Response {
+    let work = AssertUnwindSafe(work).catch_unwind();
     match tokio::time::timeout(api.settings().request_timeout, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
@@ -196,7 +249,8 @@ fn write_problem(context: &Context, response: &mut Response) {
     *response.body_mut() = Body::from(body);
 }
 
-fn log(problem: &Problem) {
+/// Writes a refusal to the log, with the cause that clients do not see.
+pub(crate) fn log(problem: &Problem) {
     let (kind, _, status) = problem.kind.table();
     let cause = problem.cause.as_deref().unwrap_or_default();
     if status.is_server_error() {

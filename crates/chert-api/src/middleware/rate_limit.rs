@@ -1,4 +1,8 @@
-//! Requests per minute and client: the generic cell rate algorithm, in process, bounded.
+//! Requests per client: the generic cell rate algorithm, in process, bounded.
+//!
+//! Every request counts for its address first. One that turns out to be signed by an identity counts
+//! for the identity instead and is given back to the address: whoever signs badly, or with a key
+//! that no identity links (anybody can make such keys), stays within the limit of the address.
 //!
 //! Written out rather than taken from a crate because an answer of 304 gives its request back,
 //! which the crates do not offer. Per client one number is kept: the time at which its budget is
@@ -12,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use silica_models::IdentityId;
 
 use crate::error::{Kind, Problem};
 use crate::state::ApiState;
@@ -34,14 +39,81 @@ pub fn is_free(path: &str) -> bool {
     matches!(path, "/health" | "/health/ready" | "/metrics")
 }
 
-/// The limit for clients without an identity.
-pub struct RateLimiter {
+/// What a request of a route counts for. More than one where it makes us walk an index of texts,
+/// ask the node, or verify a signature that the client chose.
+pub fn cost(route: &str) -> u32 {
+    match route {
+        "/v1/identity/search" | "/v1/explorer/search" => 2,
+        "/v1/governance/power/{identity_id}" => 2,
+        "/v1/identity/{id}/wallets/verify" => 5,
+        _ => 1,
+    }
+}
+
+/// For whom a budget is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// An address.
+    Anonymous,
+    /// An identity.
+    Authenticated,
+}
+
+impl Policy {
+    /// Its name in the headers.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anon",
+            Self::Authenticated => "auth",
+        }
+    }
+}
+
+/// The limits of a server.
+pub struct RateLimits {
+    anonymous: Option<RateLimiter>,
+    authenticated: Option<RateLimiter>,
+}
+
+impl RateLimits {
+    /// Requests per minute of an address and of an identity; 0 for no limit.
+    pub fn new(anonymous_rpm: u32, authenticated_rpm: u32) -> Self {
+        Self {
+            anonymous: RateLimiter::per_minute(Policy::Anonymous, anonymous_rpm),
+            authenticated: RateLimiter::per_minute(Policy::Authenticated, authenticated_rpm),
+        }
+    }
+
+    fn of(&self, policy: Policy) -> Option<&RateLimiter> {
+        match policy {
+            Policy::Anonymous => self.anonymous.as_ref(),
+            Policy::Authenticated => self.authenticated.as_ref(),
+        }
+    }
+
+    /// Counts a request of an address; `None` where addresses have no limit.
+    pub fn check_address(&self, address: IpAddr, cost: u32) -> Option<Verdict> {
+        let limiter = self.anonymous.as_ref()?;
+        Some(limiter.spend_at(client_of(address), cost, limiter.now_ns()))
+    }
+
+    /// Counts a request of an identity; `None` where identities have no limit.
+    pub fn check_identity(&self, identity: &IdentityId, cost: u32) -> Option<Verdict> {
+        let limiter = self.authenticated.as_ref()?;
+        Some(limiter.spend_at(limiter.client_of_identity(identity), cost, limiter.now_ns()))
+    }
+}
+
+/// The budgets under one policy.
+struct RateLimiter {
+    policy: Policy,
     quota: u32,
-    policy: HeaderValue,
+    header: HeaderValue,
     /// Nanoseconds that one request costs.
     cost_ns: u64,
     started: Instant,
     hasher: RandomState,
+    other_hasher: RandomState,
     /// Client → nanoseconds since `started` at which the budget is whole again.
     shards: Vec<Mutex<HashMap<u128, u64>>>,
 }
@@ -49,8 +121,11 @@ pub struct RateLimiter {
 /// What the limit says about one request.
 #[derive(Debug, Clone)]
 pub struct Verdict {
+    policy: Policy,
     client: u128,
-    policy: HeaderValue,
+    header: HeaderValue,
+    /// What the request counted for.
+    cost: u32,
     allowed: bool,
     remaining: u64,
     /// Until the budget is whole again, or, when refused, until the next request may come.
@@ -59,34 +134,39 @@ pub struct Verdict {
 
 impl RateLimiter {
     /// A limit of so many requests per minute; 0 for none.
-    pub fn per_minute(quota: u32) -> Option<Self> {
+    fn per_minute(policy: Policy, quota: u32) -> Option<Self> {
         if quota == 0 {
             return None;
         }
-        let policy = format!("\"anon\";q={quota};w={WINDOW_S}");
+        let header = format!("\"{}\";q={quota};w={WINDOW_S}", policy.name());
         Some(Self {
+            policy,
             quota,
-            policy: HeaderValue::from_str(&policy).ok()?,
+            header: HeaderValue::from_str(&header).ok()?,
             cost_ns: WINDOW_S * NS_PER_S / u64::from(quota),
             started: Instant::now(),
             hasher: RandomState::new(),
+            other_hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect(),
         })
-    }
-
-    /// Counts one request of a client.
-    pub fn check(&self, address: IpAddr) -> Verdict {
-        self.check_at(client_of(address), self.now_ns())
     }
 
     fn now_ns(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn check_at(&self, client: u128, now_ns: u64) -> Verdict {
+    /// An identity as a client. Ids are chosen by their owners: hashed with secrets of this process,
+    /// so that nobody can make one that shares another's budget.
+    fn client_of_identity(&self, identity: &IdentityId) -> u128 {
+        let high = u128::from(self.hasher.hash_one(identity));
+        (high << 64) | u128::from(self.other_hasher.hash_one(identity))
+    }
+
+    fn spend_at(&self, client: u128, requests: u32, now_ns: u64) -> Verdict {
         let burst_ns = self.cost_ns * u64::from(self.quota);
+        let cost_ns = self.cost_ns * u64::from(requests);
         let whole_at = self.with_shard(client, |shard| {
-            let whole_at = shard.get(&client).copied().unwrap_or(0).max(now_ns) + self.cost_ns;
+            let whole_at = shard.get(&client).copied().unwrap_or(0).max(now_ns) + cost_ns;
             if whole_at - now_ns > burst_ns {
                 return Err(whole_at);
             }
@@ -102,18 +182,20 @@ impl RateLimiter {
         };
         let reset_ns = if allowed { used_ns } else { used_ns - burst_ns };
         Verdict {
+            policy: self.policy,
             client,
-            policy: self.policy.clone(),
+            header: self.header.clone(),
+            cost: requests,
             allowed,
             remaining: burst_ns.saturating_sub(used_ns) / self.cost_ns * u64::from(allowed),
             reset_s: reset_ns.div_ceil(NS_PER_S),
         }
     }
 
-    fn give_back(&self, client: u128) {
+    fn give_back(&self, client: u128, requests: u32) {
         self.with_shard(client, |shard| {
             if let Some(whole_at) = shard.get_mut(&client) {
-                *whole_at = whole_at.saturating_sub(self.cost_ns);
+                *whole_at = whole_at.saturating_sub(self.cost_ns * u64::from(requests));
             }
         });
     }
@@ -161,18 +243,27 @@ impl Verdict {
         problem
     }
 
-    /// Gives the request back: it turned out to be free.
+    /// Gives the request back: it turned out to be free, or another's.
     pub fn refund(self, api: &ApiState) -> Self {
-        if let Some(limiter) = api.limiter() {
-            limiter.give_back(self.client);
+        if let Some(limiter) = api.limits().of(self.policy) {
+            limiter.give_back(self.client, self.cost);
         }
-        Self { remaining: self.remaining + 1, ..self }
+        Self { remaining: self.remaining + u64::from(self.cost), ..self }
+    }
+
+    /// Counts further requests of the same client: calls that came in one body.
+    pub fn spend_more(&self, api: &ApiState, requests: u32) -> Self {
+        match api.limits().of(self.policy) {
+            Some(limiter) => limiter.spend_at(self.client, requests, limiter.now_ns()),
+            None => self.clone(),
+        }
     }
 
     /// Writes the two headers.
     pub fn write(&self, headers: &mut HeaderMap) {
-        headers.insert(POLICY, self.policy.clone());
-        let state = format!("\"anon\";r={};t={}", self.remaining, self.reset_s);
+        headers.insert(POLICY, self.header.clone());
+        let name = self.policy.name();
+        let state = format!("\"{name}\";r={};t={}", self.remaining, self.reset_s);
         if let Ok(state) = HeaderValue::from_str(&state) {
             headers.insert(STATE, state);
         }
@@ -189,34 +280,68 @@ mod tests {
 
     #[test]
     fn a_burst_then_a_steady_rate_and_refunds() {
-        let limiter = RateLimiter::per_minute(60).unwrap();
+        let limiter = RateLimiter::per_minute(Policy::Anonymous, 60).unwrap();
         let start = 5 * NS_PER_S;
         for remaining in (0..60).rev() {
-            let verdict = limiter.check_at(1, start);
+            let verdict = limiter.spend_at(1, 1, start);
             assert!(verdict.allowed());
             assert_eq!(verdict.remaining, remaining);
         }
-        let refused = limiter.check_at(1, start);
+        let refused = limiter.spend_at(1, 1, start);
         assert!(!refused.allowed());
         assert_eq!((refused.remaining, refused.reset_s), (0, 1));
-        limiter.give_back(1);
-        assert!(limiter.check_at(1, start).allowed());
-        assert!(!limiter.check_at(1, start).allowed());
-        assert!(limiter.check_at(1, start + NS_PER_S).allowed());
-        assert!(limiter.check_at(2, start).allowed());
+        limiter.give_back(1, 1);
+        assert!(limiter.spend_at(1, 1, start).allowed());
+        assert!(!limiter.spend_at(1, 1, start).allowed());
+        assert!(limiter.spend_at(1, 1, start + NS_PER_S).allowed());
+        assert!(limiter.spend_at(2, 1, start).allowed());
     }
 
     #[test]
     fn memory_is_bounded_and_a_spender_is_not_forgotten_first() {
-        let limiter = RateLimiter::per_minute(2).unwrap();
-        limiter.check_at(u128::MAX, 1);
-        limiter.check_at(u128::MAX, 1);
+        let limiter = RateLimiter::per_minute(Policy::Anonymous, 2).unwrap();
+        limiter.spend_at(u128::MAX, 1, 1);
+        limiter.spend_at(u128::MAX, 1, 1);
         for client in 0..300_000 {
-            limiter.check_at(client, 1);
+            limiter.spend_at(client, 1, 1);
         }
         let clients: usize = limiter.shards.iter().map(|s| s.lock().unwrap().len()).sum();
         assert!(clients <= CLIENTS_MAX, "{clients}");
-        assert!(!limiter.check_at(u128::MAX, 1).allowed());
+        assert!(!limiter.spend_at(u128::MAX, 1, 1).allowed());
+    }
+
+    #[test]
+    fn expensive_requests_take_more_and_need_it_all() {
+        let limiter = RateLimiter::per_minute(Policy::Authenticated, 10).unwrap();
+        let spend = |cost| limiter.spend_at(1, cost, NS_PER_S);
+        assert_eq!((spend(5).remaining, spend(2).remaining), (5, 3));
+        assert!(!spend(5).allowed());
+        assert_eq!(spend(3).remaining, 0);
+        limiter.give_back(1, 3);
+        assert!(spend(3).allowed() && !spend(1).allowed());
+        for route in ["/v1/identity/{id}/wallets/verify", "/v1/identity/search"] {
+            assert!(cost(route) > 1 && crate::routes::PATHS.contains(&route), "{route}");
+        }
+        assert_eq!(cost("/v1/explorer/blocks"), 1);
+    }
+
+    #[test]
+    fn identities_have_budgets_of_their_own() {
+        let limits = RateLimits::new(1, 2);
+        let (one, two) = (IdentityId([1; 32]), IdentityId([2; 32]));
+        assert_eq!(limits.check_identity(&one, 1).unwrap().remaining, 1);
+        assert!(limits.check_identity(&one, 1).unwrap().allowed());
+        let refused = limits.check_identity(&one, 1).unwrap();
+        assert!(!refused.allowed());
+        assert!(limits.check_identity(&two, 1).unwrap().allowed());
+        let address = "1.2.3.4".parse().unwrap();
+        assert!(limits.check_address(address, 1).unwrap().allowed());
+        assert!(!limits.check_address(address, 1).unwrap().allowed());
+        let mut headers = HeaderMap::new();
+        refused.write(&mut headers);
+        assert_eq!(headers[POLICY], "\"auth\";q=2;w=60");
+        assert!(headers[STATE].to_str().unwrap().starts_with("\"auth\";r=0;t="));
+        assert!(RateLimits::new(0, 0).check_identity(&one, 1).is_none());
     }
 
     #[test]

@@ -112,11 +112,11 @@ impl<'a> PowerView<'a> {
 pub async fn get_power(State(api): State<ApiState>, call: Call) -> Result<Response, Problem> {
     call.params(&[])?;
     let id = call.identity_id()?;
-    cache::pass_by(&call, load_power(&api, &id)).await
+    cache::pass_by(&call, load_power(&api, &id, call.viewer())).await
 }
 
-async fn load_power(api: &ApiState, id: &IdentityId) -> Result<Answer, Problem> {
-    let (checkpoint, power) = recent_power(api, id).await?;
+async fn load_power(api: &ApiState, id: &IdentityId, viewer: Viewer) -> Result<Answer, Problem> {
+    let (checkpoint, power) = recent_power(api, id, viewer).await?;
     Answer::json(&checkpoint, Freshness::Revalidate, &PowerView::new(id, &power))
 }
 
@@ -124,8 +124,9 @@ async fn load_power(api: &ApiState, id: &IdentityId) -> Result<Answer, Problem> 
 async fn recent_power(
     api: &ApiState,
     id: &IdentityId,
+    viewer: Viewer,
 ) -> Result<(Checkpoint, IdentityPower), Problem> {
-    let (mut checkpoint, mut power) = read_power(api, id).await?;
+    let (mut checkpoint, mut power) = read_power(api, id, viewer).await?;
     let before_s = now_ms() / 1_000 - POWER_AGE_MAX_S;
     let stale = power.stale(before_s);
     if stale.is_empty() {
@@ -142,7 +143,7 @@ async fn recent_power(
     while !power.stale(before_s).is_empty() && Instant::now() < deadline {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(POWER_POLL_MAX);
-        (checkpoint, power) = read_power(api, id).await?;
+        (checkpoint, power) = read_power(api, id, viewer).await?;
     }
     Ok((checkpoint, power))
 }
@@ -150,10 +151,11 @@ async fn recent_power(
 async fn read_power(
     api: &ApiState,
     id: &IdentityId,
+    viewer: Viewer,
 ) -> Result<(Checkpoint, IdentityPower), Problem> {
     let (checkpoint, power) = query::get_power(api.store().readers(), id).await?;
     if checkpoint.bulk {
         return Err(Problem::index_building(&checkpoint));
     }
-    Ok((checkpoint, power.open(Viewer::Anonymous)?))
+    Ok((checkpoint, power.open(viewer)?))
 }

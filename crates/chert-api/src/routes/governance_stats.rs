@@ -117,14 +117,14 @@ impl<'a> GovernanceStatsView<'a> {
 pub async fn get_stats(State(api): State<ApiState>, call: Call) -> Result<Response, Problem> {
     call.params(&[])?;
     let id = call.identity_id()?;
-    cache::pass_by(&call, load_stats(&api, &id)).await
+    cache::pass_by(&call, load_stats(&api, &id, call.viewer())).await
 }
 
-async fn load_stats(api: &ApiState, id: &IdentityId) -> Result<Answer, Problem> {
+async fn load_stats(api: &ApiState, id: &IdentityId, viewer: Viewer) -> Result<Answer, Problem> {
     let (checkpoint, stats) = query::get_stats(api.store().readers(), id).await?;
     if checkpoint.bulk {
         return Err(Problem::index_building(&checkpoint));
     }
-    let stats = stats.open(Viewer::Anonymous)?;
+    let stats = stats.open(viewer)?;
     Answer::json(&checkpoint, Freshness::Revalidate, &GovernanceStatsView::new(id, &stats))
 }

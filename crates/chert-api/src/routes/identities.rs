@@ -231,13 +231,13 @@ pub async fn get_identity_stats(
 ) -> Result<Response, Problem> {
     call.params(&[])?;
     let id = call.identity_id()?;
-    cache::pass_by(&call, load_stats(&api, id)).await
+    cache::pass_by(&call, load_stats(&api, id, call.viewer())).await
 }
 
-async fn load_stats(api: &ApiState, id: IdentityId) -> Result<Answer, Problem> {
+async fn load_stats(api: &ApiState, id: IdentityId, viewer: Viewer) -> Result<Answer, Problem> {
     let now_s = now_ms().div_euclid(1000);
     let (checkpoint, stats) = get_identity_figures(api.store(), &id, now_s).await?;
-    let (pouw, governance) = stats.open(Viewer::Anonymous)?;
+    let (pouw, governance) = stats.open(viewer)?;
     let view = IdentityStats {
         identity_id: Hex(id.as_bytes()),
         pouw: PouwStatsView::new(&id, &pouw)?,

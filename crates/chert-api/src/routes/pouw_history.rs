@@ -164,7 +164,7 @@ pub async fn list_pouw_history(
     let params = call.params(&["limit", "cursor", "offset"])?;
     let identity = call.identity_id()?;
     let page = params.page_up_to(List::PouwHistory, scope_of(&identity), HISTORY_LIMIT_MAX)?;
-    cache::pass_by(&call, load_history(&api, identity, page)).await
+    cache::pass_by(&call, load_history(&api, identity, page, call.viewer())).await
 }
 
 /// Binds cursors to the identity they came from.
@@ -173,7 +173,12 @@ fn scope_of(identity: &IdentityId) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-async fn load_history(api: &ApiState, identity: IdentityId, page: Page) -> Result<Answer, Problem> {
+async fn load_history(
+    api: &ApiState,
+    identity: IdentityId,
+    page: Page,
+    viewer: Viewer,
+) -> Result<Answer, Problem> {
     let db = api.store().readers();
     let (after, past_the_end) = match &page.start {
         Start::Offset(0) => (None, false),
@@ -185,7 +190,7 @@ async fn load_history(api: &ApiState, identity: IdentityId, page: Page) -> Resul
         Start::After(cursor) => (Some(place_of(cursor)), false),
     };
     let (checkpoint, rows) = list_history(db, &identity, after.as_ref(), page.rows()).await?;
-    let mut rows = rows.open(Viewer::Anonymous)?;
+    let mut rows = rows.open(viewer)?;
     if past_the_end {
         rows.clear();
     }
@@ -294,17 +299,22 @@ pub async fn list_pouw_series(
     let params = call.params(&["limit", "cursor", "offset"])?;
     let identity = call.identity_id()?;
     let page = params.page_up_to(List::PouwSeries, scope_of(&identity), SERIES_LIMIT_MAX)?;
-    cache::pass_by(&call, load_series(&api, identity, page)).await
+    cache::pass_by(&call, load_series(&api, identity, page, call.viewer())).await
 }
 
-async fn load_series(api: &ApiState, identity: IdentityId, page: Page) -> Result<Answer, Problem> {
+async fn load_series(
+    api: &ApiState,
+    identity: IdentityId,
+    page: Page,
+    viewer: Viewer,
+) -> Result<Answer, Problem> {
     let (before, offset) = match &page.start {
         Start::Offset(offset) => (None, *offset),
         Start::After(cursor) => (Some(cursor.position), 0),
     };
     let db = api.store().readers();
     let (checkpoint, days) = list_series(db, &identity, before, offset, page.rows()).await?;
-    let days = days.open(Viewer::Anonymous)?;
+    let days = days.open(viewer)?;
     let limit = usize::from(page.limit);
     let last = days.get(limit.saturating_sub(1)).filter(|_| days.len() > limit);
     let scope = scope_of(&identity);

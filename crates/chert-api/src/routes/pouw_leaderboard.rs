@@ -248,7 +248,7 @@ pub async fn get_leaderboard_around(
     let identity = call.identity_id()?;
     let board = board_of(&params, Scope::Identities)?;
     let rows = params.integer("limit", 1, AROUND_MAX)?.unwrap_or(AROUND_DEFAULT);
-    cache::pass_by(&call, load_around(&api, board, identity, i64::from(rows))).await
+    cache::pass_by(&call, load_around(&api, board, identity, i64::from(rows), call.viewer())).await
 }
 
 async fn load_around(
@@ -256,9 +256,10 @@ async fn load_around(
     board: Board,
     identity: IdentityId,
     rows: i64,
+    viewer: Viewer,
 ) -> Result<Answer, Problem> {
     let (checkpoint, found) = list_board_around(api.store(), board, &identity, rows).await?;
-    let page = found.open(Viewer::Anonymous)?;
+    let page = found.open(viewer)?;
     let page =
         page.ok_or_else(|| Problem::not_found("This identity has no place on this leaderboard."))?;
     Answer::json(&checkpoint, Freshness::Revalidate, &Leaderboard::new(board, Some(&page)))

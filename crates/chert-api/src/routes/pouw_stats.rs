@@ -138,13 +138,17 @@ impl<'a> PouwStatsView<'a> {
 pub async fn get_pouw_stats(State(api): State<ApiState>, call: Call) -> Result<Response, Problem> {
     call.params(&[])?;
     let identity = call.identity_id()?;
-    cache::pass_by(&call, load_pouw_stats(&api, identity)).await
+    cache::pass_by(&call, load_pouw_stats(&api, identity, call.viewer())).await
 }
 
-async fn load_pouw_stats(api: &ApiState, identity: IdentityId) -> Result<Answer, Problem> {
+async fn load_pouw_stats(
+    api: &ApiState,
+    identity: IdentityId,
+    viewer: Viewer,
+) -> Result<Answer, Problem> {
     let now_s = now_ms().div_euclid(1000);
     let (checkpoint, stats) = get_stats(api.store().readers(), &identity, now_s).await?;
-    let stats = stats.open(Viewer::Anonymous)?;
+    let stats = stats.open(viewer)?;
     let view = PouwStatsView::new(&identity, &stats)?;
     Answer::json(&checkpoint, Freshness::Revalidate, &view)
 }

@@ -14,11 +14,11 @@ use utoipa::ToSchema;
 
 use super::text::Hex;
 use crate::answer::{Answer, Freshness};
+use crate::auth::keys::{AddressKind, Algorithm, PUBLIC_KEY_BYTES_MAX, SIGNATURE_BYTES_MAX};
 use crate::body;
 use crate::cache;
 use crate::error::{Kind, Problem};
 use crate::params::Call;
-use crate::signature::{AddressKind, Algorithm, PUBLIC_KEY_BYTES_MAX, SIGNATURE_BYTES_MAX};
 use crate::state::ApiState;
 
 /// Version of the text below; a text of another version is another message.

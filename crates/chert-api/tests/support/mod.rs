@@ -2,9 +2,10 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![allow(missing_docs, clippy::cast_possible_wrap, reason = "tests")]
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use chert_api::auth::nonces::NonceStore;
 use chert_api::{ApiSettings, ApiState};
 use chert_store::{PoolSettings, Store};
 use chert_testkit::TestDatabase;
@@ -26,8 +27,8 @@ pub struct TestServer {
     pub pool: PgPool,
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
-    // Dropped last: the server's pool must be gone before its database.
-    _database: TestDatabase,
+    // Dropped last: the server's pool must be gone before its database. A sibling has none.
+    _database: Option<TestDatabase>,
 }
 
 #[derive(Debug)]
@@ -87,8 +88,33 @@ impl TestServer {
         if blocks > 0 {
             fill(&pool, 0, blocks, txs).await;
         }
+        let nonces = Arc::new(store.clone());
+        let server = Self::serve(store, settings, nonces, Some(database)).await;
+        server.wait_until_seen(blocks - 1).await;
+        server
+    }
+
+    /// Another instance over the same database, with its own memory of nonces where given. It must
+    /// not outlive the first.
+    pub async fn sibling(
+        &self,
+        settings: ApiSettings,
+        nonces: Option<Arc<dyn NonceStore>>,
+    ) -> Self {
+        let store = Store::from_pool(self.pool.clone()).unwrap();
+        let nonces = nonces.unwrap_or_else(|| Arc::new(store.clone()));
+        Self::serve(store, settings, nonces, None).await
+    }
+
+    async fn serve(
+        store: Store,
+        settings: ApiSettings,
+        nonces: Arc<dyn NonceStore>,
+        database: Option<TestDatabase>,
+    ) -> Self {
+        let pool = store.pool().clone();
         let metrics = METRICS.get_or_init(|| chert_api::metrics::install().unwrap()).clone();
-        let state = ApiState::new(store, settings, metrics);
+        let state = ApiState::with_nonces(store, settings, metrics, nonces);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -96,9 +122,7 @@ impl TestServer {
             let _ = stopped.await;
         }));
         let client = reqwest::Client::new();
-        let server = Self { base, pool, client, stop: Some(stop), _database: database };
-        server.wait_until_seen(blocks - 1).await;
-        server
+        Self { base, pool, client, stop: Some(stop), _database: database }
     }
 
     /// Waits until the server knows the tip from memory.
@@ -121,6 +145,29 @@ impl TestServer {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap_or_else(|e| panic!("{path}: {e}"));
+        Reply {
+            status: response.status(),
+            headers: response.headers().clone(),
+            bytes: response.bytes().await.unwrap().to_vec(),
+        }
+    }
+
+    /// A request with headers and a body.
+    pub async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(String, String)],
+        body: Option<Vec<u8>>,
+    ) -> Reply {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
         }
         let response = request.send().await.unwrap_or_else(|e| panic!("{path}: {e}"));
         Reply {

@@ -1,5 +1,5 @@
-//! Signatures of wallets: which algorithm a key is for, whether a signature is one of it, and the
-//! address that a key stands for (api.md §2, contract §4.1 and §4.2).
+//! Keys and their signatures, of requests and of wallets: which algorithm a key is for, whether a
+//! signature is one of it, and the address that a key stands for (api.md §2, contract §4.1 and §4.2).
 //!
 //! Only public keys come here; the API holds no secret.
 
@@ -27,6 +27,24 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ed25519, Self::MlDsa44, Self::MlDsa65, Self::MlDsa87];
+
+    /// Its name in the `alg` parameter of a signature.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::MlDsa44 => "ml-dsa-44",
+            Self::MlDsa65 => "ml-dsa-65",
+            Self::MlDsa87 => "ml-dsa-87",
+        }
+    }
+
+    /// The algorithm of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+
     /// The algorithm of a public key, which its length tells.
     pub fn of_key(public_key: &[u8]) -> Option<Self> {
         match public_key.len() {
