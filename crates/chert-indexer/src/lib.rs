@@ -68,6 +68,7 @@ impl Indexer {
         }
         let pool = PoolSettings {
             max_connections: CONNECTIONS_MAX,
+            copies: true,
             min_connections: 0,
             ..database.clone()
         };

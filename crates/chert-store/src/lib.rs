@@ -37,6 +37,8 @@ use sqlx::PgPool;
 pub struct Store {
     pool: PgPool,
     readers: Readers,
+    /// Carries the pool's connections; dropped with the last handle.
+    _hub: Option<relay::Hub>,
 }
 
 impl Store {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
+use crate::relay::Hub;
 use crate::{Readers, Store, StoreError};
 
 /// How long a request may wait for a connection before it is refused.
@@ -29,6 +30,9 @@ pub struct PoolSettings {
     /// Behind a PgBouncer: no start-up options. The pooler must keep named prepared statements
     /// apart: 1.21 or newer with `max_prepared_statements`, or session pooling.
     pub pgbouncer: bool,
+    /// Copies data in: over TCP, sqlx needs help not to wait 40 ms for each (`relay.rs`). Only inside a
+    /// Tokio runtime.
+    pub copies: bool,
 }
 
 impl PoolSettings {
@@ -40,6 +44,7 @@ impl PoolSettings {
             min_connections: 0,
             statement_timeout: Duration::ZERO,
             pgbouncer: false,
+            copies: false,
         }
     }
 
@@ -64,6 +69,10 @@ impl Store {
         let pooled = (settings.max_connections / 4).max(POOLED_MIN);
         let reading = settings.max_connections.saturating_sub(pooled).max(1);
         let options = settings.connect_options()?;
+        let (copying, hub) = match settings.copies {
+            true => Hub::around(options.clone()).map_err(sqlx::Error::Io)?,
+            false => (options.clone(), None),
+        };
         let pool = PgPoolOptions::new()
             .max_connections(pooled)
             .min_connections(settings.min_connections.min(pooled))
@@ -71,10 +80,10 @@ impl Store {
             // A ping per acquire would double the round trips; a broken connection shows itself
             // as an error of the first statement and the pool replaces it.
             .test_before_acquire(false)
-            .connect_lazy_with(options.clone());
+            .connect_lazy_with(copying);
         let reading = usize::try_from(reading).unwrap_or(1);
         let readers = Readers::new(options, reading, ACQUIRE_TIMEOUT)?;
-        Ok(Self { pool, readers })
+        Ok(Self { pool, readers, _hub: hub })
     }
 
     /// A store over an existing pool, with as many connections beside it for plain reads.
@@ -82,7 +91,7 @@ impl Store {
         let connections = usize::try_from(pool.options().get_max_connections()).unwrap_or(1);
         let options = pool.connect_options().as_ref().clone();
         let readers = Readers::new(options, connections, ACQUIRE_TIMEOUT)?;
-        Ok(Self { pool, readers })
+        Ok(Self { pool, readers, _hub: None })
     }
 
     /// For transactions, and for statements that change something.

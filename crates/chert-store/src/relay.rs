@@ -7,11 +7,13 @@
 //! batch took 240 ms before and single milliseconds after (`docs/performance.md`).
 
 use std::path::Path;
+use std::sync::Arc;
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional_with_sizes;
-use tokio::net::{TcpStream, UnixListener};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
 use crate::{PoolSettings, StoreError};
@@ -29,24 +31,15 @@ pub(crate) struct Relay {
 impl Relay {
     /// Connects to the server and waits for the session to come through [`Relay::directory`].
     pub(crate) async fn open(host: &str, port: u16) -> std::io::Result<Self> {
-        let mut server = TcpStream::connect((host, port)).await?;
+        let server = TcpStream::connect((host, port)).await?;
         server.set_nodelay(true)?;
         let directory = tempfile::Builder::new().prefix("chert-relay-").tempdir()?;
         // The name under which PostgreSQL's clients look for a socket in a directory.
         let listener = UnixListener::bind(directory.path().join(format!(".s.PGSQL.{port}")))?;
         let task = tokio::spawn(async move {
-            let Ok((mut session, _)) = listener.accept().await else { return };
+            let Ok((session, _)) = listener.accept().await else { return };
             drop(listener);
-            let carried = copy_bidirectional_with_sizes(
-                &mut session,
-                &mut server,
-                BUFFER_BYTES,
-                BUFFER_BYTES,
-            );
-            if let Err(error) = carried.await {
-                // The session sees the same and says it better.
-                tracing::debug!(%error, "the writer's connection broke");
-            }
+            carry(session, server).await;
         });
         Ok(Self { directory, task })
     }
@@ -60,6 +53,54 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+async fn carry(mut session: UnixStream, mut server: TcpStream) {
+    let carried =
+        copy_bidirectional_with_sizes(&mut session, &mut server, BUFFER_BYTES, BUFFER_BYTES);
+    if let Err(error) = carried.await {
+        // The session sees the same and says it better.
+        tracing::debug!(%error, "a relayed connection broke");
+    }
+}
+
+/// Relays for every connection of a pool; ends when the last handle is dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct Hub(#[expect(dead_code, reason = "held for its Drop")] Arc<Relay>);
+
+impl Hub {
+    /// Options that lead to the same server through the hub; as they are, and without a hub, where
+    /// the server is reached by a Unix socket. Must be called inside a Tokio runtime.
+    pub(crate) fn around(
+        options: PgConnectOptions,
+    ) -> std::io::Result<(PgConnectOptions, Option<Self>)> {
+        if options.get_socket().is_some() || options.get_host().starts_with('/') {
+            return Ok((options, None));
+        }
+        let (host, port) = (options.get_host().to_owned(), options.get_port());
+        let directory = tempfile::Builder::new().prefix("chert-relay-").tempdir()?;
+        let listener = UnixListener::bind(directory.path().join(format!(".s.PGSQL.{port}")))?;
+        let task = tokio::spawn(async move {
+            // The pool bounds how many there are.
+            let mut sessions = tokio::task::JoinSet::new();
+            while let Ok((session, _)) = listener.accept().await {
+                while sessions.try_join_next().is_some() {}
+                let host = host.clone();
+                sessions.spawn(async move {
+                    // A session that cannot be carried is closed, which its owner sees.
+                    match TcpStream::connect((host.as_str(), port)).await {
+                        Ok(server) if server.set_nodelay(true).is_ok() => {
+                            carry(session, server).await
+                        }
+                        Ok(_) => {}
+                        Err(error) => tracing::debug!(%error, "the database cannot be reached"),
+                    }
+                });
+            }
+        });
+        let options = options.socket(directory.path());
+        Ok((options, Some(Self(Arc::new(Relay { directory, task })))))
     }
 }
 
