@@ -65,7 +65,8 @@ impl People {
 
     /// The store on it, as the indexer opens it.
     pub(super) fn store(&self) -> anyhow::Result<Store> {
-        Ok(Store::connect_lazy(&PoolSettings::new(&self.url))?)
+        let settings = PoolSettings { copies: true, ..PoolSettings::new(&self.url) };
+        Ok(Store::connect_lazy(&settings)?)
     }
 }
 
