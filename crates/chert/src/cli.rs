@@ -45,6 +45,8 @@ pub enum Command {
     Doctor(SourceArgs),
     /// Print the OpenAPI document
     Openapi,
+    /// Sign a request with an account's key: prints the headers to send with it
+    Sign(SignArgs),
 }
 
 /// Where the database is.
@@ -138,6 +140,32 @@ pub struct VerifyArgs {
     /// Do not compare with the node
     #[arg(long)]
     pub no_node: bool,
+}
+
+/// `chert sign`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SignArgs {
+    /// Method of the request; without method and URL, account and public key are printed
+    #[arg(requires = "url")]
+    pub method: Option<String>,
+    /// URL of the request, exactly as it will be sent
+    pub url: Option<String>,
+    /// File with the key: the algorithm's name, a blank, and the seed in hex
+    #[arg(long, env = "CHERT_KEY_FILE", value_name = "FILE")]
+    pub key: PathBuf,
+    /// File with the request's body
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub body: Option<PathBuf>,
+    /// Seconds for which the signature is good, 1 to 300
+    #[arg(long, default_value_t = 60, value_name = "SECONDS",
+          value_parser = clap::value_parser!(i64).range(1..=300))]
+    pub expires_in: i64,
+    /// Make a new key and write it to the file, which must not exist
+    #[arg(long, conflicts_with = "method")]
+    pub generate: bool,
+    /// Algorithm of a new key: ed25519, ml-dsa-44, ml-dsa-65, ml-dsa-87
+    #[arg(long, default_value = "ed25519", value_name = "NAME", requires = "generate")]
+    pub alg: String,
 }
 
 /// `chert-api-server`.

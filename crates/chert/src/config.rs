@@ -32,6 +32,7 @@ pub struct Config {
     pub chain: Chain,
     pub indexer: Indexer,
     pub oracles: Oracles,
+    pub authentication: Authentication,
     pub rate_limiting: RateLimiting,
     pub cache: Cache,
     pub telemetry: Telemetry,
@@ -83,6 +84,7 @@ section!(Oracles {
     probe_interval_ms: u64,
     oracle: Vec<OracleEntry>,
 });
+section!(Authentication { authorities: Vec<String> });
 section!(RateLimiting { anonymous_rpm: u32, authenticated_rpm: u32 });
 section!(Cache {
     budget_mb: u64,
@@ -193,6 +195,7 @@ impl Config {
             min_connections: self.database.min_connections,
             statement_timeout: Duration::from_millis(self.server.request_timeout_ms),
             pgbouncer: self.database.pgbouncer,
+            copies: false,
         })
     }
 
@@ -209,6 +212,8 @@ impl Config {
     pub fn api_settings(&self) -> ApiSettings {
         ApiSettings {
             anonymous_rpm: self.rate_limiting.anonymous_rpm,
+            authenticated_rpm: self.rate_limiting.authenticated_rpm,
+            authorities: self.authentication.authorities.clone(),
             trusted_proxies: self.server.trusted_proxies.clone(),
             cache_bytes: self.cache.budget_mb.saturating_mul(1 << 20),
             request_timeout: Duration::from_millis(self.server.request_timeout_ms),

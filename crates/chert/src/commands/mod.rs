@@ -4,6 +4,7 @@ mod doctor;
 mod index;
 mod migrate;
 mod serve;
+mod sign;
 mod up;
 mod verify;
 
@@ -18,6 +19,9 @@ pub async fn run(command: Command, global: &GlobalArgs) -> anyhow::Result<ExitCo
     if let Command::Openapi = command {
         print!("{}", chert_api::openapi_json());
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Command::Sign(args) = command {
+        return sign::run(&args);
     }
     let config = Config::load(global.config.as_deref())?;
     let _telemetry = telemetry::install(&config.telemetry)?;
@@ -37,7 +41,7 @@ pub async fn run(command: Command, global: &GlobalArgs) -> anyhow::Result<ExitCo
         }
         Command::Verify(args) => verify::run(config, args).await,
         Command::Doctor(args) => doctor::run(config, args).await,
-        Command::Openapi => Ok(ExitCode::SUCCESS),
+        Command::Openapi | Command::Sign(_) => Ok(ExitCode::SUCCESS),
     }
 }
 
