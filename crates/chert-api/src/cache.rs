@@ -104,7 +104,7 @@ pub async fn serve(
     scope: Scope,
     load: impl Future<Output = Result<Answer, Problem>>,
 ) -> Result<Response, Problem> {
-    let (answer, _) = find_or_load(api, call, scope, load).await?;
+    let (answer, _) = find_or_load(api, call.cache_key(), scope, load).await?;
     Ok(answer.respond(call.if_none_match()))
 }
 
@@ -118,7 +118,7 @@ pub async fn serve_mixed<Load>(
 where
     Load: Future<Output = Result<Answer, Problem>>,
 {
-    let (answer, loaded) = find_or_load(api, call, Scope::Tip, load()).await?;
+    let (answer, loaded) = find_or_load(api, call.cache_key(), Scope::Tip, load()).await?;
     if answer.freshness() == Freshness::Revalidate && !loaded {
         // Another request began to load it before this one came: it may be from before a change.
         return pass_by(call, load()).await;
@@ -126,17 +126,28 @@ where
     Ok(answer.respond(call.if_none_match()))
 }
 
+/// As [`serve`], under a key of the caller's own, for an answer that leaves inside something else.
+/// Nothing of an identity may be in it.
+pub async fn find(
+    api: &ApiState,
+    key: String,
+    scope: Scope,
+    load: impl Future<Output = Result<Answer, Problem>>,
+) -> Result<Arc<Answer>, Problem> {
+    let (answer, _) = find_or_load(api, key, scope, load).await?;
+    Ok(answer)
+}
+
 /// The answer, and whether this request loaded it.
 async fn find_or_load(
     api: &ApiState,
-    call: &Call,
+    key: String,
     scope: Scope,
     load: impl Future<Output = Result<Answer, Problem>>,
 ) -> Result<(Arc<Answer>, bool), Problem> {
     let Some(cache) = &api.cache().answers else {
         return Ok((Arc::new(load.await?), true));
     };
-    let key = call.cache_key();
     if scope == Scope::MayBeFinal
         && let Some(answer) = cache.get(&key).await
     {

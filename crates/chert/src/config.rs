@@ -28,6 +28,7 @@ const ENVIRONMENT: &str = "CHERT_API__";
 #[expect(missing_docs, reason = "documented once, in config/api.toml")]
 pub struct Config {
     pub server: Server,
+    pub jsonrpc: Jsonrpc,
     pub database: Database,
     pub chain: Chain,
     pub indexer: Indexer,
@@ -55,6 +56,7 @@ section!(Server {
     trusted_proxies: Vec<IpNet>,
     decimals: u8,
 });
+section!(Jsonrpc { passthrough: bool });
 section!(Database {
     url: String,
     max_connections: u32,

@@ -4,6 +4,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 mod grpc;
+mod passthrough;
 mod progress_bar;
 mod services;
 mod telemetry;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::grpc;
+use crate::passthrough::Nodes;
 
 /// A running API server.
 pub struct Api {
@@ -51,6 +52,9 @@ pub async fn start_api(
     let store = Store::connect_lazy(&config.api_pool()?)
         .context("database.url is not a PostgreSQL URL; it looks like postgres://user@host/name")?;
     let state = ApiState::new(store, config.api_settings(), recorder);
+    if let Some(nodes) = Nodes::of(config)? {
+        state.pass_through(Box::new(nodes));
+    }
     let (host, port) = (config.server.host.as_str(), config.server.port);
     let listener = TcpListener::bind((host, port)).await.with_context(|| {
         format!("cannot listen on {host}:{port}; stop what uses it or choose another with --http")

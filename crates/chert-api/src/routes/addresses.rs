@@ -176,7 +176,7 @@ async fn load_balance(api: &ApiState, address: &Address) -> Result<Answer, Probl
 }
 
 /// The summary; where the balance was never read, after asking the indexer for it.
-async fn summary_with_balance(
+pub(crate) async fn summary_with_balance(
     api: &ApiState,
     address: &Address,
 ) -> Result<(Checkpoint, AddressSummary), Problem> {

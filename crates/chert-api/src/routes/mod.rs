@@ -1,6 +1,7 @@
 //! The routes: one file per resource, each reading from the wire types to the handlers.
 
 pub mod addresses;
+pub mod alerts;
 pub mod block_transactions;
 pub mod blocks;
 pub mod governance_power;
@@ -27,14 +28,15 @@ pub mod wallet_verification;
 pub mod web;
 
 use axum::Router;
+use axum::routing::post;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::openapi;
 use crate::state::ApiState;
+use crate::{jsonrpc, openapi};
 
 /// Every path of the API description, and the pages; labels of the HTTP metrics.
-pub const PATHS: [&str; 43] = [
+pub const PATHS: [&str; 45] = [
     "/v1/explorer/blocks",
     "/v1/explorer/block/{height}",
     "/v1/explorer/block/{height}/transactions",
@@ -68,6 +70,8 @@ pub const PATHS: [&str; 43] = [
     "/v1/pouw/projects",
     "/v1/pouw/network",
     "/v1/status",
+    "/jsonrpc",
+    "/alerts",
     "/health",
     "/health/ready",
     "/metrics",
@@ -120,6 +124,8 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(pouw_network::list_projects))
         .routes(routes!(pouw_network::get_network))
         .routes(routes!(status::get_status))
+        .routes(routes!(jsonrpc::post_jsonrpc))
+        .routes(routes!(alerts::get_alerts))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))
@@ -129,5 +135,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
 /// Every route, and the fallback.
 pub(crate) fn router() -> Router<ApiState> {
     let (documented, _) = documented().split_for_parts();
-    documented.merge(web::pages()).fallback(web::not_found)
+    // The node's clients post to either path (contract §1.1).
+    let root = Router::new().route("/", post(jsonrpc::post_jsonrpc));
+    documented.merge(web::pages()).merge(root).fallback(web::not_found)
 }
