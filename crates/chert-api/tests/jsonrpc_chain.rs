@@ -83,6 +83,21 @@ async fn cursors_lead_to_genesis_with_every_height_once() {
 }
 
 #[tokio::test]
+async fn a_page_comes_from_memory_until_the_tip_moves() {
+    let server = TestServer::start(5, 1).await;
+    let newest = || async {
+        let page = result(&server, "get_blocks", json!({"limit": 100})).await;
+        page["blocks"][0].clone()
+    };
+    let before = newest().await;
+    run_sql(&server.pool, "UPDATE blocks SET validator_address = 'changed'").await;
+    assert_eq!(newest().await, before);
+    fill(&server.pool, 5, 1, 1).await;
+    server.wait_until_seen(5).await;
+    assert_eq!(newest().await["block_number"], 5);
+}
+
+#[tokio::test]
 async fn a_page_is_cut_where_it_becomes_too_heavy() {
     let server = TestServer::start(4, 2).await;
     run_sql(&server.pool, "UPDATE blocks SET tx_count = 15000 WHERE height > 0; NOTIFY chert_tip")
