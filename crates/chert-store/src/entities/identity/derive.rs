@@ -127,7 +127,9 @@ mod tests {
     }
 
     /// (wallet, from height, from time, end).
-    fn brief(intervals: &[Interval]) -> Vec<(u128, i64, i64, Option<(i64, i64)>)> {
+    type Brief = (u128, i64, i64, Option<(i64, i64)>);
+
+    fn brief(intervals: &[Interval]) -> Vec<Brief> {
         let parts = |i: &Interval| (i.wallet_key.as_u128(), i.from_height, i.from_time, i.end);
         intervals.iter().map(parts).collect()
     }
