@@ -2,7 +2,6 @@
 //!
 //! Two people share the story: QUARRY (public), whose figures are checked, and MILL (public), who
 //! takes over a wallet. Times are counted in hours from DAY, midnight of day 20 600 (2026-05-27).
-#![expect(clippy::expect_used, reason = "a failure is the test's failure")]
 
 use e2e::api::Api;
 use e2e::people::{People, boinc, nuw, record};
