@@ -11,7 +11,7 @@ use chert_testkit::{TestDatabase, dump};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::ground_truth::equals_clean_run;
+use crate::ground_truth::equals_clean_run_with_people;
 use crate::oracles::Oracles;
 use crate::reader::Reader;
 use crate::{RunningIndexer, fast_settings, wait_for_balances, wait_for_feeds, wait_for_tip};
@@ -239,7 +239,7 @@ impl World {
     }
 
     async fn check(mut self) -> anyhow::Result<Coverage> {
-        equals_clean_run(&self.database.url, &self.chain).await?;
+        equals_clean_run_with_people(&self.database.url, &self.chain).await?;
         self.check_against_node().await?;
         self.coverage.retracted = check_events(&self.database.url, &self.chain).await?;
         self.coverage.faults = self.servers.iter().map(|s| s.faults().injected()).sum();
