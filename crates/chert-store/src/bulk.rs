@@ -6,6 +6,7 @@
 use sqlx::Connection;
 
 use crate::derived::rebuild_totals;
+use crate::feeds::move_chain;
 use crate::{StoreError, Writer};
 
 /// The indexes that random keys make expensive to maintain; names as in the migration.
@@ -71,10 +72,12 @@ impl Writer {
         sqlx::query("ANALYZE transactions, address_txs, blocks").execute(&mut *tx).await?;
         tracing::info!("building totals");
         rebuild_totals(&mut tx).await?;
+        // A page of an oracle that began in bulk mode could not look up its claims: it is let through
+        // first, and the next one finds the indexes.
+        move_chain(&mut tx).await?;
         sqlx::query!("UPDATE checkpoints SET bulk = FALSE WHERE pipeline = 'chain'")
             .execute(&mut *tx)
             .await?;
-        // After the checkpoint is locked, so that no page of an oracle slips in between.
         crate::entities::work::corroborate_all(&mut tx).await?;
         sqlx::query!("SELECT pg_notify($1, '')", crate::TIP_CHANNEL).execute(&mut *tx).await?;
         tx.commit().await?;

@@ -9,7 +9,12 @@ const TABLES: [(&str, &str); 9] = [
     ("transactions", "SELECT t::text FROM transactions t ORDER BY pos"),
     ("tx_outputs", "SELECT o::text FROM tx_outputs o ORDER BY pos, output_index"),
     ("stealth_outputs", "SELECT s::text FROM stealth_outputs s ORDER BY pos, output_index"),
-    ("quarantine", "SELECT q::text FROM quarantine q ORDER BY pos"),
+    // The order of a record's fields is not the chain's: a node may answer with another one.
+    (
+        "quarantine",
+        "SELECT concat_ws('|', pos, reason, convert_from(raw, 'UTF8')::jsonb)
+         FROM quarantine ORDER BY pos",
+    ),
     ("address_txs", "SELECT a::text FROM address_txs a ORDER BY address_key, pos"),
     ("addresses", "SELECT a::text FROM addresses a ORDER BY address_key"),
     ("chain_hourly", "SELECT h::text FROM chain_hourly h ORDER BY hour"),

@@ -1,10 +1,12 @@
 //! Single pages and their outcomes.
 
+use std::time::Duration;
+
 use silica_models::{RewardStatus, SignatureStatus, WorkRecord, WorkStatus};
 
-use super::world::{START_S, World, account, item, record};
-use crate::StoreError;
+use super::world::{START_S, World, account, item, record, tx_id};
 use crate::entities::work::{PageOutcome, Parsed, WorkPage};
+use crate::{PoolSettings, StoreError, Writer};
 
 fn work(record: WorkRecord) -> Parsed {
     Parsed::Work(Box::new(record))
@@ -47,6 +49,48 @@ async fn a_page_moves_the_cursor_once_and_a_rewritten_feed_is_noticed() {
     let hole = WorkPage { after: 5, ..other };
     assert!(matches!(world.store.put_work_page(&hole).await, Err(StoreError::Batch(_))));
     assert_eq!(world.differing().await, []);
+    world.close().await;
+}
+
+/// A page that began during the bulk backfill, when no transaction can be found by its id, and that
+/// is committed after the backfill ended.
+#[tokio::test]
+async fn claims_of_a_page_that_outlives_the_bulk_backfill_are_looked_up() {
+    let world = World::create().await;
+    world.add_oracle("o").await;
+    let settings = PoolSettings::new(&world.database.url);
+    let mut writer = Writer::open(&settings, 12).await.expect("a writer");
+    assert!(writer.enter_bulk().await.expect("bulk mode"));
+    let sql = "INSERT INTO transactions (pos, tx_id, tx_key, amount, fee, transaction_type,
+                                         output_count)
+               VALUES (7 << 20, $1, $2, 0, 0, 'transfer', 0)";
+    let insert = sqlx::query(sql).bind(tx_id(1).as_bytes().to_vec()).bind(tx_id(1).index_key());
+    insert.execute(world.store.pool()).await.expect("inserted");
+    world.store.open_feed("o", "f", 1, 50, START_S).await.expect("open");
+    let mut claim = record("o", "a", &account(1), 1);
+    claim.tx_hash = Some(tx_id(1));
+
+    let mut obstacle = world.store.pool().begin().await.expect("begun");
+    sqlx::query("SELECT 1 FROM feeds WHERE feed = 'work' FOR UPDATE")
+        .execute(&mut *obstacle)
+        .await
+        .expect("locked");
+    let store = world.store.clone();
+    let page = tokio::spawn(async move { store.put_work_page(&page(0, vec![work(claim)])).await });
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while world.number(waiting).await < 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut ending = tokio::spawn(async move { writer.leave_bulk().await });
+    // It ends without the page, or it waits for it.
+    while !ending.is_finished() && world.number(waiting).await < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    obstacle.rollback().await.expect("unlocked");
+    (&mut ending).await.expect("no panic").expect("live");
+    page.await.expect("no panic").expect("stored");
+    assert_eq!(world.number("SELECT COALESCE(block_height, -1) FROM work_submissions").await, 7);
     world.close().await;
 }
 
