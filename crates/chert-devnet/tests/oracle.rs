@@ -112,6 +112,24 @@ fn newest(items: &[Value]) -> BTreeMap<String, Value> {
 }
 
 #[tokio::test]
+async fn what_was_told_stays_as_it_was() {
+    for seed in 1..=5 {
+        let oracle = oracle(seed, true, 40);
+        let server = serve(&oracle).await;
+        for defect in [OracleDefect::MalformedRecord, OracleDefect::SameRevision] {
+            for _ in 0..10 {
+                oracle.append_defect(defect);
+            }
+        }
+        let told = read_all(&server, 500).await;
+        oracle.append(300);
+        let again = read_all(&server, 500).await;
+        assert_eq!(again[..told.len()], told);
+        assert_verified(&again, &oracle);
+    }
+}
+
+#[tokio::test]
 async fn a_signed_feed_verifies_and_tells_the_truth() {
     let oracle = oracle(1, true, 700);
     let server = serve(&oracle).await;

@@ -46,6 +46,11 @@ pub enum OracleFault {
     BrokenChain,
     /// An item in the middle of the page is left out.
     Gap,
+    /// Speaks as a replica that does not have the newest items yet.
+    Behind {
+        /// How many of them.
+        items: u64,
+    },
 }
 
 /// Which requests fail, and how. The default plan injects nothing.

@@ -51,8 +51,8 @@ pub(crate) enum Form {
     ToldTwice(u8),
     /// A finished submission is said to be in work again.
     BackInWork,
-    /// Not a record of work. The number chooses how.
-    Malformed,
+    /// After this many of its steps, and then spoilt: not a record of work.
+    Malformed(u8),
 }
 
 /// One item.
@@ -137,7 +137,7 @@ impl Log {
         self.items.push(item);
         let seq = self.head_seq();
         let Subject::Work { number, revision, form } = item.subject else { return };
-        if matches!(form, Form::Malformed | Form::ToldTwice(_)) {
+        if matches!(form, Form::Malformed(_) | Form::ToldTwice(_)) {
             return;
         }
         if let Some(submission) = self.submissions.get_mut(number as usize) {
@@ -235,7 +235,7 @@ impl Log {
             // One that was decided; a claim that the chain confirms might be believed more.
             let over = submission.finished && submission.anchor.is_none() && steps > 3;
             let (revision, form) = match defect {
-                OracleDefect::MalformedRecord => (revision, Form::Malformed),
+                OracleDefect::MalformedRecord => (revision, Form::Malformed(steps)),
                 OracleDefect::SameRevision if regular => (revision, Form::ToldTwice(steps)),
                 OracleDefect::UnknownFields if regular => (revision + 1, Form::MoreFields(steps)),
                 OracleDefect::IllegalTransition if regular && over => {

@@ -135,12 +135,11 @@ impl Oracle {
         let plan = self.plan(number);
         let submission = log.submissions.get(number as usize)?;
         let steps = match form {
-            Form::Steps(steps) | Form::MoreFields(steps) | Form::ToldTwice(steps) => {
-                usize::from(steps)
-            }
-            Form::BackInWork | Form::Malformed => {
-                plan.steps.iter().position(|step| *step == Step::Submitted)? + 1
-            }
+            Form::Steps(steps)
+            | Form::MoreFields(steps)
+            | Form::ToldTwice(steps)
+            | Form::Malformed(steps) => usize::from(steps),
+            Form::BackInWork => plan.steps.iter().position(|step| *step == Step::Submitted)? + 1,
         };
         let progress = Progress {
             oracle_id: self.oracle_id(),
@@ -156,7 +155,7 @@ impl Oracle {
                 record["hints"] = json!({ "é": ["nested", 1, null], "next_contract": 2 });
             }
             Form::ToldTwice(_) => record["difficulty"] = "999999".into(),
-            Form::Malformed => spoil(&mut record, plan.detail_seed),
+            Form::Malformed(_) => spoil(&mut record, plan.detail_seed),
         }
         Some(record)
     }

@@ -21,9 +21,13 @@ use crate::server::listener::Connection;
 const LIMIT_DEFAULT: u64 = 500;
 const WAIT_MS_MAX: u64 = 30_000;
 
-pub(super) async fn get_info(State(site): State<Arc<Site>>) -> Json<Value> {
+pub(super) async fn get_info(
+    State(site): State<Arc<Site>>,
+    fault: Option<Extension<InAnswer>>,
+) -> Json<Value> {
     let oracle = &site.oracle;
-    let feed = oracle.feed_state();
+    let mut feed = oracle.feed_state();
+    fall_behind(&site, &mut feed, fault.map(|Extension(fault)| fault));
     Json(json!({
         "oracle_id": oracle.oracle_id(),
         "public_key": hex(&oracle.public_key()),
@@ -83,8 +87,13 @@ pub(super) async fn get_work(
         worker.oracle.page(wanted.after, wanted.limit, wanted.feed_id.as_deref())
     });
     match page.await {
-        Ok(Page::Items { feed, items, next, has_more }) => {
+        Ok(Page::Items { mut feed, mut items, mut next, mut has_more }) => {
             let fault = fault.map(|Extension(fault)| fault);
+            if fall_behind(&site, &mut feed, fault) {
+                items.retain(|item| item["seq"].as_u64().is_some_and(|seq| seq <= feed.head_seq));
+                next = wanted.after.max(next.min(feed.head_seq));
+                has_more = next < feed.head_seq;
+            }
             let body = shown(&site, &feed, items, (next, has_more), fault);
             let json = HeaderValue::from_static("application/json");
             ([(header::CONTENT_TYPE, json)], body).into_response()
@@ -93,6 +102,19 @@ pub(super) async fn get_work(
         Ok(Page::CursorExpired(feed)) => refusal(StatusCode::GONE, "cursor_expired", &feed),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// Takes the newest items from a feed where the fault is to lack them; `true` where it was.
+fn fall_behind(site: &Site, feed: &mut FeedState, fault: Option<InAnswer>) -> bool {
+    let Some(InAnswer { fault: OracleFault::Behind { items }, .. }) = fault else { return false };
+    let before = feed.head_seq;
+    let least = feed.oldest_seq.saturating_sub(1).min(before);
+    feed.head_seq = before.saturating_sub(items).max(least);
+    if feed.head_seq == before {
+        return false;
+    }
+    site.faults.count_one();
+    true
 }
 
 /// Holds the request until there is something after the cursor, another feed, or the time is up.
