@@ -97,6 +97,21 @@ impl Oracles {
         Ok(())
     }
 
+    /// New items of both.
+    pub fn append(&self, items: u64) {
+        for server in &self.servers {
+            server.oracle().append(items);
+        }
+    }
+
+    /// Every answer of both fails this way.
+    pub fn fail(&self, kind: OracleFault) {
+        for server in &self.servers {
+            let kinds = vec![kind];
+            server.faults().set(OracleFaultPlan { seed: 7, probability: 1.0, kinds, paths: None });
+        }
+    }
+
     /// Ends all faults.
     pub fn heal(&self) {
         self.servers.iter().for_each(|server| server.faults().clear());
@@ -183,6 +198,7 @@ fn fault_plan(rng: &mut ChaCha8Rng) -> OracleFaultPlan {
         OracleFault::WrongHash,
         OracleFault::BrokenChain,
         OracleFault::Gap,
+        OracleFault::Behind { items: 30 },
     ];
     OracleFaultPlan {
         seed: rng.random(),

@@ -28,10 +28,6 @@ pub(super) struct Reading {
 impl Follower {
     /// One request and what follows from it; `None`: read on.
     pub(super) async fn step(&mut self, reading: &mut Reading) -> Result<Option<End>, StoreError> {
-        if reading.head_seq < reading.feed.cursor_seq {
-            // Its newest item is older than what it has told us: the log was cut or rewritten.
-            return Ok(Some(End::Stop { code: "feed_went_back" }));
-        }
         let settings = &self.context.settings;
         let behind = reading.head_seq > reading.feed.cursor_seq;
         let wait = if behind { Duration::ZERO } else { settings.long_poll };
@@ -52,6 +48,13 @@ impl Follower {
                 }
                 if feed_id != reading.feed_id {
                     return Ok(Some(End::Again));
+                }
+                if head_seq < reading.feed.cursor_seq {
+                    // A replica that lags, or a log that was cut: only time tells them apart, and
+                    // what a log tells that was cut and grew again is checked like any page.
+                    let (state, code) = (FeedState::Failing, "feed_went_back");
+                    let wait = self.context.settings.backoff_max;
+                    return Ok(Some(End::Rest { state, code, wait }));
                 }
                 (reading.head_seq, reading.oldest_seq) = (head_seq, oldest_seq);
                 let count = items.len();
