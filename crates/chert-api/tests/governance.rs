@@ -40,6 +40,7 @@ impl Stage {
     async fn put(&self, proposals: &[ProposalReading]) {
         let reading = GovernanceReading {
             under: self.under(),
+            spoken_to: self.under().0,
             at_s: TIP,
             proposals,
             complete: true,
@@ -74,6 +75,7 @@ impl Stage {
         };
         let commit = RegistryCommit {
             under: self.under(),
+            spoken_to: self.under().0,
             records: &[record],
             rejected: &[],
             synced_to: 0,
@@ -135,11 +137,16 @@ async fn vote_on_seven(stage: &Stage) {
         vote(2, VoteChoice::Against, 7, START + 12),
         vote(3, VoteChoice::For, 1, START + 7_200),
     ];
-    let seven =
-        ProposalReading { proposal: proposal("7", "Active", START + 2), votes: Some(votes) };
+    let seven = ProposalReading {
+        proposal: proposal("7", "Active", START + 2),
+        details: true,
+        votes: Some(votes),
+    };
     let mut other = proposal("8", "Pending", START + 3);
     other.voting_starts_at = Some(TIP + 1);
-    stage.put(&[seven, ProposalReading { proposal: other, votes: Some(vec![]) }]).await;
+    stage
+        .put(&[seven, ProposalReading { proposal: other, details: true, votes: Some(vec![]) }])
+        .await;
 }
 
 #[tokio::test]
@@ -188,7 +195,7 @@ async fn states_fold_into_statuses_and_lists_page_by_them() {
         for number in 0..3 {
             let id = format!("{state}-{number}");
             let proposal = proposal(&id, state, START + place * 10 + number / 2);
-            readings.push(ProposalReading { proposal, votes: None });
+            readings.push(ProposalReading { proposal, details: false, votes: None });
         }
     }
     stage.put(&readings).await;
@@ -233,7 +240,7 @@ async fn votes_page_without_gaps_while_more_arrive() {
     };
     let reading = |count| {
         let proposal = proposal("p", "active", START);
-        [ProposalReading { proposal, votes: Some(votes(count)) }]
+        [ProposalReading { proposal, details: true, votes: Some(votes(count)) }]
     };
     stage.put(&reading(30)).await;
     let path = "/v1/governance/proposals/p/votes";
@@ -322,7 +329,7 @@ async fn participation_counts_what_an_identity_could_vote_on() {
     let reading = |id: &str, starts: i64, votes: Vec<Vote>| {
         let mut proposal = proposal(id, "active", START + 2);
         proposal.voting_starts_at = Some(starts);
-        ProposalReading { proposal, votes: Some(votes) }
+        ProposalReading { proposal, details: true, votes: Some(votes) }
     };
     let cast = |at| vec![vote(1, VoteChoice::Abstain, 1, at)];
     stage

@@ -131,6 +131,13 @@ impl Vantage {
         self.source.hash_at(self.stand.height).await.is_ok_and(|hash| hash == self.stand.hash)
     }
 
+    /// Highest block that what was read may speak of: the node's tip now. `None` where the node has
+    /// left the block, or does not say.
+    pub(crate) async fn spoken_to(&self) -> Option<Height> {
+        let tip = self.source.tip().await.ok()?.height;
+        self.holds().await.then(|| tip.max(self.stand.height))
+    }
+
     /// Whether the block is the node's tip, too: then it can speak of no later block.
     pub(crate) async fn is_at_tip(&self) -> bool {
         self.source.tip().await.is_ok_and(|tip| tip.height == self.stand.height)

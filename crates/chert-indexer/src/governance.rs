@@ -4,6 +4,7 @@
 //! may have changed is read with its votes.
 
 mod choose;
+mod doubt;
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -13,9 +14,10 @@ use chert_sources::{Fault, Rejected, SourceError};
 use chert_store::entities::governance::query::KnownProposal;
 use chert_store::entities::governance::{GovernanceReading, ProposalReading};
 use chert_store::{Feed, FeedOutcome, RejectedRecord, StoreError};
-use silica_models::{Proposal, Validator, Vote};
+use silica_models::{Proposal, Validator, Vote, VoteChoice};
 
 use self::choose::Watch;
+use self::doubt::Doubts;
 use crate::Indexer;
 use crate::feeds::{Nodes, Pause, Rhythm, Stand, Vantage, stand};
 use crate::registry::rejected_record;
@@ -49,6 +51,8 @@ pub(crate) async fn run(indexer: &Indexer) -> Infallible {
         nodes: Nodes::new(Feed::Governance.as_str(), indexer),
         staking: Nodes::new("staking", indexer),
         watch: Watch::default(),
+        absences: Doubts::default(),
+        sums: Doubts::default(),
         reorgs: None,
         validators_at: None,
         complete_at: None,
@@ -68,6 +72,10 @@ struct Governance<'a> {
     nodes: Nodes,
     staking: Nodes,
     watch: Watch,
+    /// Proposals that are stored and not listed.
+    absences: Doubts<Vec<String>>,
+    /// Votes that are fewer than the tally says, by proposal.
+    sums: Doubts<[u128; 3]>,
     /// Reorganisations at the last complete round.
     reorgs: Option<u64>,
     validators_at: Option<Instant>,
@@ -95,6 +103,9 @@ impl Governance<'_> {
             Err(error) => return Ok(self.nodes.failed(self.indexer, &vantage, &error)),
         };
         let known = self.known().await?;
+        if self.is_cut(&listing, &known) {
+            return Ok(Pause::Retry);
+        }
         let depth = self.indexer.settings.finality_depth;
         if self.reorgs != Some(reorgs) {
             self.watch.resume(&known, stand.height, depth);
@@ -102,14 +113,14 @@ impl Governance<'_> {
         let (chosen, listed): (Vec<Proposal>, Vec<Proposal>) =
             listing.proposals.into_iter().partition(|proposal| {
                 let known = known.get(&proposal.proposal_id);
-                self.watch.wants(proposal, known, stand.height, depth)
+                self.watch.wants(proposal, known)
             });
         let mut rejected = listing.rejected;
         let mut readings: Vec<ProposalReading> = Vec::new();
         let mut first = 0;
         let mut votes = 0;
         for (number, proposal) in chosen.iter().enumerate() {
-            let reading = match read(&vantage, proposal, &mut rejected).await {
+            let reading = match self.read(&vantage, proposal, &known, &mut rejected).await {
                 Ok(reading) => reading,
                 Err(error) => return Ok(self.nodes.failed(self.indexer, &vantage, &error)),
             };
@@ -121,9 +132,10 @@ impl Governance<'_> {
                 if !self.commit(&vantage, &stand, part, &rejected, false, None).await? {
                     return Ok(Pause::Retry);
                 }
-                // Kept for the complete round, without what has been stored.
-                let stored = readings.iter_mut().skip(first);
-                stored.for_each(|reading| reading.votes = None);
+                // Kept for the complete round, as if they were listed only: they are stored.
+                for stored in readings.iter_mut().skip(first) {
+                    (stored.details, stored.votes) = (false, None);
+                }
                 (first, votes) = (readings.len(), 0);
             }
         }
@@ -132,7 +144,11 @@ impl Governance<'_> {
             && (gone || listed.len() <= EVERY_ROUND_PROPOSALS_MAX || self.is_complete_due());
         if complete {
             let rest = listed.into_iter();
-            readings.extend(rest.map(|proposal| ProposalReading { proposal, votes: None }));
+            readings.extend(rest.map(|proposal| ProposalReading {
+                proposal,
+                details: false,
+                votes: None,
+            }));
         }
         let validators = self.validators(&vantage).await;
         let validators = validators.as_deref();
@@ -145,6 +161,68 @@ impl Governance<'_> {
         }
         self.nodes.answered(stand.height);
         Ok(Pause::UntilNews)
+    }
+
+    /// Whether stored proposals are missing from the list, and were not missing from the lists
+    /// before.
+    fn is_cut(&mut self, listing: &Listing, known: &HashMap<String, KnownProposal>) -> bool {
+        let proposals = listing.proposals.iter().map(|p| p.proposal_id.as_str());
+        let rejected = listing.rejected.iter().map(|r| r.key.as_str());
+        let listed: HashSet<&str> = proposals.chain(rejected).collect();
+        let mut absent: Vec<String> =
+            known.keys().filter(|id| !listed.contains(id.as_str())).cloned().collect();
+        if absent.is_empty() {
+            self.absences.clear("");
+            return false;
+        }
+        absent.sort_unstable();
+        !self.absences.is_repeated("", absent)
+    }
+
+    /// A proposal with its details and votes. Where the node cannot show them properly, what the
+    /// list says has to do for now: one bad record must not hold up the others.
+    async fn read(
+        &mut self,
+        vantage: &Vantage,
+        listed: &Proposal,
+        known: &HashMap<String, KnownProposal>,
+        rejected: &mut Vec<RejectedRecord>,
+    ) -> Result<ProposalReading, SourceError> {
+        let id = listed.proposal_id.as_str();
+        let stored = known.get(id).and_then(|known| usize::try_from(known.votes).ok());
+        let (proposal, details) = match vantage.source.proposal(id).await {
+            Ok(Some(proposal)) if proposal.proposal_id == id => (proposal, true),
+            Err(error) if !is_about_the_record(&error) => return Err(error),
+            _ => (listed.clone(), false),
+        };
+        let votes = match votes(vantage, &proposal, rejected).await {
+            Ok(votes) => {
+                votes.filter(|votes| self.may_be_all(&proposal, votes, stored.unwrap_or(0)))
+            }
+            Err(error) if is_about_the_record(&error) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(ProposalReading { proposal, details, votes })
+    }
+
+    /// Whether these may be all votes of a proposal: they make up its tally, or the node says so
+    /// again and again. While the voting lasts, votes that come in may be ahead of the tally or
+    /// behind it, so that only a list that takes away what is stored is in doubt.
+    fn may_be_all(&mut self, proposal: &Proposal, votes: &[Vote], stored: usize) -> bool {
+        let sum = |choice: VoteChoice| {
+            let powers = votes.iter().filter(|vote| vote.choice == choice).map(|vote| vote.power);
+            powers.fold(0_u128, u128::saturating_add)
+        };
+        let sums = [VoteChoice::For, VoteChoice::Against, VoteChoice::Abstain].map(sum);
+        let tally = [proposal.votes_for, proposal.votes_against, proposal.votes_abstain];
+        let id = proposal.proposal_id.as_str();
+        let is_over = proposal.state.is_final();
+        let adds_up = sums.iter().zip(&tally).all(|(sum, told)| sum >= told);
+        if adds_up || (!is_over && votes.len() >= stored.max(1)) {
+            self.sums.clear(id);
+            return true;
+        }
+        self.sums.is_repeated(id, sums)
     }
 
     fn is_complete_due(&self) -> bool {
@@ -182,7 +260,7 @@ impl Governance<'_> {
     /// Stores what was read; `false` where the node or the index has moved to another branch
     /// meanwhile.
     async fn commit(
-        &self,
+        &mut self,
         vantage: &Vantage,
         stand: &Stand,
         proposals: &[ProposalReading],
@@ -190,11 +268,10 @@ impl Governance<'_> {
         complete: bool,
         validators: Option<&[Validator]>,
     ) -> Result<bool, StoreError> {
-        if !vantage.holds().await {
-            return Ok(false);
-        }
+        let Some(spoken_to) = vantage.spoken_to().await else { return Ok(false) };
         let reading = GovernanceReading {
             under: (stand.height, stand.hash.as_bytes()),
+            spoken_to,
             at_s: stand.time_s,
             proposals,
             complete,
@@ -202,7 +279,15 @@ impl Governance<'_> {
             rejected,
             now_s: (self.indexer.settings.now_ms)() / 1_000,
         };
-        Ok(self.indexer.store.put_governance(&reading).await? == FeedOutcome::Stored)
+        if self.indexer.store.put_governance(&reading).await? != FeedOutcome::Stored {
+            return Ok(false);
+        }
+        let depth = self.indexer.settings.finality_depth;
+        for whole in proposals.iter().filter(|reading| reading.is_whole()) {
+            let id = &whole.proposal.proposal_id;
+            self.watch.was_read(id, stand.height, spoken_to, depth);
+        }
+        Ok(true)
     }
 }
 
@@ -234,27 +319,6 @@ async fn list(vantage: &Vantage) -> Result<Listing, SourceError> {
         offset = offset.saturating_add(len);
     }
     Ok(listing)
-}
-
-/// A proposal with its details and votes. Where the node cannot show them properly, what the list
-/// says has to do: one bad record must not hold up the others.
-async fn read(
-    vantage: &Vantage,
-    listed: &Proposal,
-    rejected: &mut Vec<RejectedRecord>,
-) -> Result<ProposalReading, SourceError> {
-    let id = listed.proposal_id.as_str();
-    let proposal = match vantage.source.proposal(id).await {
-        Ok(Some(proposal)) if proposal.proposal_id == id => proposal,
-        Err(error) if !is_about_the_record(&error) => return Err(error),
-        _ => listed.clone(),
-    };
-    let votes = match votes(vantage, &proposal, rejected).await {
-        Ok(votes) => votes,
-        Err(error) if is_about_the_record(&error) => None,
-        Err(error) => return Err(error),
-    };
-    Ok(ProposalReading { proposal, votes })
 }
 
 fn is_about_the_record(error: &SourceError) -> bool {

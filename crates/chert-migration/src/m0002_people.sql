@@ -157,7 +157,7 @@ CREATE TABLE proposals (
     "values"          JSONB NOT NULL DEFAULT '[]',
     calldatas         JSONB NOT NULL DEFAULT '[]',
     first_height      BIGINT NOT NULL,         -- checkpoint at which it was first read
-    height            BIGINT NOT NULL          -- checkpoint at which it was last read
+    height            BIGINT NOT NULL          -- highest block its details may speak of; -1: to be read
 );
 CREATE INDEX proposals_created ON proposals (created_at DESC, proposal_id DESC);
 CREATE INDEX proposals_status_created ON proposals (status, created_at, proposal_id);

@@ -104,13 +104,14 @@ impl People {
             .map(|vote| Vote::parse(&vote.to_string(), &proposal.proposal_id))
             .collect::<Result<_, _>>()?;
         self.proposals.retain(|known| known.proposal.proposal_id != proposal.proposal_id);
-        self.proposals.push(ProposalReading { proposal, votes: Some(votes) });
+        self.proposals.push(ProposalReading { proposal, details: true, votes: Some(votes) });
         let (height, hash) = self.stage.tip().await?;
         let outcome = self
             .stage
             .store
             .put_governance(&GovernanceReading {
                 under: (height, &hex::decode(&hash)?),
+                spoken_to: height,
                 at_s: self.now_s,
                 proposals: &self.proposals,
                 complete: true,

@@ -13,12 +13,15 @@ use silica_models::{Height, Proposal};
 /// the blocks it was read in are final.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    /// Height up to which a proposal is read in every round.
+    /// Height up to which a proposal is read in every round; [`UNREAD`] until it was read in full.
     until: HashMap<String, Height>,
 }
 
+/// Not read in full since something changed, so that nobody knows yet until when to watch it.
+const UNREAD: Height = Height::MAX;
+
 impl Watch {
-    /// Watches what was read within `depth` blocks below `tip`, after a start or a reorganisation.
+    /// Watches what speaks of blocks within `depth` below `tip`, after a start or a reorganisation.
     pub(crate) fn resume(
         &mut self,
         known: &HashMap<String, KnownProposal>,
@@ -28,35 +31,31 @@ impl Watch {
         for proposal in known.values() {
             let height = Height::try_from(proposal.height).unwrap_or(0);
             if height.saturating_add(depth) > tip {
-                self.until.insert(proposal.proposal_id.clone(), tip.saturating_add(depth));
+                self.until.insert(proposal.proposal_id.clone(), UNREAD);
             }
         }
     }
 
     /// Whether all of a proposal has to be read now.
-    pub(crate) fn wants(
-        &mut self,
-        listed: &Proposal,
-        known: Option<&KnownProposal>,
-        tip: Height,
-        depth: Height,
-    ) -> bool {
+    pub(crate) fn wants(&mut self, listed: &Proposal, known: Option<&KnownProposal>) -> bool {
         let id = listed.proposal_id.as_str();
-        if known.is_none_or(|known| is_other(listed, known)) {
-            self.until.insert(id.to_owned(), tip.saturating_add(depth));
+        if known.is_none_or(|known| known.height < 0 || is_other(listed, known)) {
+            self.until.insert(id.to_owned(), UNREAD);
             return true;
         }
-        if !listed.state.is_final() {
-            return true;
-        }
-        match self.until.get(id) {
-            Some(until) if *until >= tip => true,
-            Some(_) => {
+        !listed.state.is_final() || self.until.contains_key(id)
+    }
+
+    /// A proposal was read in full and stored, under the block at `under`; what was read may speak
+    /// of blocks up to `spoken_to`.
+    pub(crate) fn was_read(&mut self, id: &str, under: Height, spoken_to: Height, depth: Height) {
+        match self.until.get_mut(id) {
+            Some(until) if *until == UNREAD => *until = spoken_to.saturating_add(depth),
+            // It was read once more, with everything it was read in final.
+            Some(until) if *until < under => {
                 self.until.remove(id);
-                // Once more, with everything it was read in final.
-                true
             }
-            None => false,
+            _ => {}
         }
     }
 }
@@ -97,25 +96,40 @@ mod tests {
     #[test]
     fn new_open_and_changed_proposals_are_read() {
         let mut watch = Watch::default();
-        assert!(watch.wants(&listed(ProposalState::Executed, 5), None, 100, DEPTH));
+        assert!(watch.wants(&listed(ProposalState::Executed, 5), None));
         let mut watch = Watch::default();
         let open = known("active", 5, 1);
-        assert!(watch.wants(&listed(ProposalState::Active, 5), Some(&open), 100, DEPTH));
+        assert!(watch.wants(&listed(ProposalState::Active, 5), Some(&open)));
         let done = known("executed", 5, 1);
-        assert!(!watch.wants(&listed(ProposalState::Executed, 5), Some(&done), 100, DEPTH));
-        assert!(watch.wants(&listed(ProposalState::Executed, 6), Some(&done), 100, DEPTH));
+        assert!(!watch.wants(&listed(ProposalState::Executed, 5), Some(&done)));
+        assert!(watch.wants(&listed(ProposalState::Executed, 6), Some(&done)));
     }
 
     #[test]
     fn changed_proposals_are_read_until_what_changed_is_final() {
         let mut watch = Watch::default();
         let executed = listed(ProposalState::Executed, 5);
-        assert!(watch.wants(&executed, Some(&known("active", 5, 1)), 100, DEPTH));
-        let done = known("executed", 5, 100);
-        for tip in 101..=113 {
-            assert!(watch.wants(&executed, Some(&done), tip, DEPTH), "at {tip}");
+        assert!(watch.wants(&executed, Some(&known("active", 5, 1))));
+        // The node was three blocks ahead of the index.
+        watch.was_read("7", 100, 103, DEPTH);
+        let done = known("executed", 5, 103);
+        for tip in 101..=116 {
+            assert!(watch.wants(&executed, Some(&done)), "at {tip}");
+            watch.was_read("7", tip, tip, DEPTH);
         }
-        assert!(!watch.wants(&executed, Some(&done), 114, DEPTH));
+        assert!(!watch.wants(&executed, Some(&done)));
+    }
+
+    #[test]
+    fn what_could_not_be_read_in_full_is_tried_again() {
+        let mut watch = Watch::default();
+        let executed = listed(ProposalState::Executed, 5);
+        assert!(watch.wants(&executed, Some(&known("active", 5, 1))));
+        // Stored as listed: the list tells nothing new any more.
+        let listed_only = known("executed", 5, 1);
+        assert!(watch.wants(&executed, Some(&listed_only)));
+        // Another process finds it marked in the store.
+        assert!(Watch::default().wants(&executed, Some(&known("executed", 5, -1))));
     }
 
     #[test]
@@ -124,8 +138,8 @@ mod tests {
         let all = |height| HashMap::from([("7".to_owned(), known("executed", 5, height))]);
         let executed = listed(ProposalState::Executed, 5);
         watch.resume(&all(88), 100, DEPTH);
-        assert!(!watch.wants(&executed, Some(&known("executed", 5, 88)), 100, DEPTH));
+        assert!(!watch.wants(&executed, Some(&known("executed", 5, 88))));
         watch.resume(&all(89), 100, DEPTH);
-        assert!(watch.wants(&executed, Some(&known("executed", 5, 89)), 100, DEPTH));
+        assert!(watch.wants(&executed, Some(&known("executed", 5, 89))));
     }
 }

@@ -48,8 +48,10 @@ async fn a_round_replaces_what_was_stored() {
     ];
     let mut summary = proposal("b", "active", 2);
     (summary.targets, summary.values, summary.calldatas) = (vec![], vec![], vec![]);
-    let next =
-        [reading("a", "active", 1, votes), ProposalReading { proposal: summary, votes: None }];
+    let next = [
+        reading("a", "active", 1, votes),
+        ProposalReading { proposal: summary, details: false, votes: None },
+    ];
     assert_eq!(stage.put(&next, true).await, FeedOutcome::Stored);
     stage.assert_sound().await;
     let (_, listed) = list_votes(&stage.store, "a", None, 0, 10).await.unwrap();
@@ -89,7 +91,7 @@ async fn odd_readings_do_no_harm() {
     let mut late = vote(1, VoteChoice::For, u128::MAX, i64::MAX);
     late.reason = Some("\0".to_owned());
     let votes = vec![late, vote(2, VoteChoice::For, u128::MAX, i64::MIN)];
-    let odd = ProposalReading { proposal: strange, votes: Some(votes) };
+    let odd = ProposalReading { proposal: strange, details: true, votes: Some(votes) };
     let twice = [odd.clone(), long.clone(), odd];
     assert_eq!(stage.put(&twice, true).await, FeedOutcome::Stored);
     stage.assert_sound().await;
@@ -101,6 +103,7 @@ async fn odd_readings_do_no_harm() {
     // Under a block that is not on the chain, or below what is stored, nothing is.
     let empty = |under| GovernanceReading {
         under,
+        spoken_to: 0,
         at_s: 0,
         proposals: &[],
         complete: true,

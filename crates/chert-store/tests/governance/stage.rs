@@ -84,6 +84,7 @@ impl Stage {
         let checkpoint = self.writer.checkpoint();
         let reading = GovernanceReading {
             under: (checkpoint.tip().unwrap(), &checkpoint.hash),
+            spoken_to: checkpoint.tip().unwrap(),
             at_s: self.now_s(),
             proposals,
             complete,
@@ -174,7 +175,7 @@ pub fn vote(voter: u8, choice: VoteChoice, power: u128, cast_at: i64) -> Vote {
 }
 
 pub fn reading(id: &str, state: &str, proposer: u8, votes: Vec<Vote>) -> ProposalReading {
-    ProposalReading { proposal: proposal(id, state, proposer), votes: Some(votes) }
+    ProposalReading { proposal: proposal(id, state, proposer), details: true, votes: Some(votes) }
 }
 
 pub fn power(number: u8, own: u128, to: &[(u8, u128)]) -> PowerReading {

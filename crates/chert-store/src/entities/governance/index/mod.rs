@@ -36,10 +36,19 @@ const TIME_MAX: i64 = 253_402_300_799;
 /// A proposal as the node gave it.
 #[derive(Debug, Clone)]
 pub struct ProposalReading {
-    /// Its summary or, with votes, its details.
+    /// Its details, or its summary.
     pub proposal: Proposal,
-    /// All its votes; `None` where only the summary was read.
+    /// `proposal` is its details.
+    pub details: bool,
+    /// All its votes; `None` where they were not read.
     pub votes: Option<Vec<Vote>>,
+}
+
+impl ProposalReading {
+    /// Whether everything the node has of it was read.
+    pub fn is_whole(&self) -> bool {
+        self.details && self.votes.is_some()
+    }
 }
 
 /// What one round of the governance feed read.
@@ -47,7 +56,9 @@ pub struct ProposalReading {
 pub struct GovernanceReading<'a> {
     /// Height and hash of the block under which everything was read.
     pub under: (Height, &'a [u8]),
-    /// That block's time, Unix seconds.
+    /// Tip of the node once everything was read: what it said may speak of blocks up to there.
+    pub spoken_to: Height,
+    /// Time of the block in `under`, Unix seconds.
     pub at_s: i64,
     /// Proposals that were read.
     pub proposals: &'a [ProposalReading],
@@ -144,7 +155,12 @@ async fn write_readings(
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
     let readings: Vec<&ProposalReading> = proposals.values().copied().collect();
-    proposal::write_proposals(db, &readings, (height, time_of(reading.at_s)), touched).await?;
+    let place = proposal::Place {
+        height,
+        spoken_to: i64::try_from(reading.spoken_to).unwrap_or(i64::MAX),
+        at_s: time_of(reading.at_s),
+    };
+    proposal::write_proposals(db, &readings, place, touched).await?;
     let mut votes = VoteColumns::default();
     for (id, proposal) in proposals {
         if let Some(list) = &proposal.votes {

@@ -36,6 +36,7 @@ struct NewProposal {
     payments: Vec<String>,
     calldatas: Vec<String>,
     detailed: bool,
+    whole: bool,
 }
 
 impl NewProposal {
@@ -62,9 +63,21 @@ impl NewProposal {
             targets: texts(&proposal.targets),
             payments: texts(&proposal.values),
             calldatas: texts(&proposal.calldatas),
-            detailed: reading.votes.is_some(),
+            detailed: reading.details,
+            whole: reading.is_whole(),
         }
     }
+}
+
+/// Where readings stand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Height under which they were read.
+    pub(super) height: i64,
+    /// Highest block that they may speak of.
+    pub(super) spoken_to: i64,
+    /// Time of the block at `height`, Unix seconds.
+    pub(super) at_s: i64,
 }
 
 /// Writes proposals, and a transition for each whose state is another than before.
@@ -73,15 +86,15 @@ impl NewProposal {
 pub(super) async fn write_proposals(
     db: &mut PgConnection,
     readings: &[&ProposalReading],
-    (height, at_s): (i64, i64),
+    place: Place,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
     for part in readings.chunks(PROPOSALS_AT_ONCE) {
         let rows: Vec<NewProposal> = part.iter().map(|r| NewProposal::new(r)).collect();
         let json = serde_json::to_string(&rows)
             .map_err(|error| StoreError::Batch(format!("proposals: {error}")))?;
-        note_transitions(db, &json, height, at_s).await?;
-        upsert(db, &json, height, touched).await?;
+        note_transitions(db, &json, place).await?;
+        upsert(db, &json, place, touched).await?;
     }
     Ok(())
 }
@@ -89,8 +102,7 @@ pub(super) async fn write_proposals(
 async fn note_transitions(
     db: &mut PgConnection,
     json: &str,
-    height: i64,
-    at_s: i64,
+    place: Place,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO proposal_transitions (proposal_id, at, height, from_state, state)
@@ -100,8 +112,8 @@ async fn note_transitions(
          WHERE p.state IS DISTINCT FROM n.state
          ON CONFLICT (proposal_id, height, state) DO NOTHING",
         json,
-        height,
-        at_s
+        place.height,
+        place.at_s
     )
     .execute(db)
     .await?;
@@ -111,13 +123,17 @@ async fn note_transitions(
 async fn upsert(
     db: &mut PgConnection,
     json: &str,
-    height: i64,
+    place: Place,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
-    let written =
-        sqlx::query_file!("src/entities/governance/index/upsert_proposals.sql", json, height)
-            .fetch_all(db)
-            .await?;
+    let written = sqlx::query_file!(
+        "src/entities/governance/index/upsert_proposals.sql",
+        json,
+        place.height,
+        place.spoken_to
+    )
+    .fetch_all(db)
+    .await?;
     touched.changed |= !written.is_empty();
     for row in written {
         touched.identities.extend(row.proposer_identity);
@@ -157,7 +173,8 @@ pub(super) async fn unwind_proposals(
     sqlx::query!("DELETE FROM proposal_transitions WHERE height > $1", ancestor)
         .execute(&mut *db)
         .await?;
-    sqlx::query!("UPDATE proposals SET height = $1 WHERE height > $1", ancestor)
+    // Their details may be those of the branch that goes.
+    sqlx::query!("UPDATE proposals SET height = -1 WHERE height > $1", ancestor)
         .execute(db)
         .await?;
     Ok(())

@@ -1,6 +1,7 @@
--- Writes proposals given as a JSON list ($1) at a height ($2); gives the identities that those
--- written belonged to before and belong to now. What only details hold stays where a reading is of
--- the summary; a row that says the same stays as it is, unless its details were read.
+-- Writes proposals given as a JSON list ($1), read under a height ($2) from a node whose tip was
+-- another ($3); gives the identities that those written belonged to before and belong to now. What
+-- only details hold stays where a reading is of the summary; a row that says the same stays as it
+-- is, unless all of it was read. A summary that says something new leaves the rest to be read (-1).
 WITH new AS (
     SELECT n.proposal_id, n.proposer, n.proposer_key,
            chert_identity_at(n.proposer_key, n.created_at) AS proposer_identity,
@@ -20,7 +21,10 @@ WITH new AS (
                 THEN n.payments ELSE p."values" END AS payments,
            CASE WHEN n.detailed OR p.calldatas IS NULL OR n.calldatas <> '[]'
                 THEN n.calldatas ELSE p.calldatas END AS calldatas,
-           CASE WHEN n.detailed OR p.height IS NULL THEN $2 ELSE p.height END AS height,
+           CASE WHEN n.whole THEN $3
+                WHEN (n.state, n.votes_for, n.votes_against, n.votes_abstain)
+                     IS DISTINCT FROM (p.state, p.votes_for, p.votes_against, p.votes_abstain)
+                THEN -1 ELSE p.height END AS height,
            p.proposer_identity AS before
     FROM json_to_recordset($1::text::json) AS n(
         proposal_id text, proposer text, proposer_key uuid, proposal_type text,
@@ -28,7 +32,7 @@ WITH new AS (
         voting_ends_at bigint, votes_for numeric, votes_against numeric,
         votes_abstain numeric, created_at bigint, executed_at bigint,
         updated_at bigint, targets jsonb, payments jsonb, calldatas jsonb,
-        detailed boolean)
+        detailed boolean, whole boolean)
     LEFT JOIN proposals p USING (proposal_id)),
 written AS (
     INSERT INTO proposals AS p (
@@ -50,7 +54,7 @@ written AS (
         votes_against = EXCLUDED.votes_against, votes_abstain = EXCLUDED.votes_abstain,
         created_at = EXCLUDED.created_at, executed_at = EXCLUDED.executed_at,
         updated_at = EXCLUDED.updated_at, targets = EXCLUDED.targets,
-        "values" = EXCLUDED."values", calldatas = EXCLUDED.calldatas, height = $2
+        "values" = EXCLUDED."values", calldatas = EXCLUDED.calldatas, height = EXCLUDED.height
     WHERE (p.proposer, p.proposal_type, p.title, p.description, p.state, p.status,
            p.voting_starts_at, p.voting_ends_at, p.votes_for, p.votes_against,
            p.votes_abstain, p.created_at, p.executed_at, p.updated_at, p.targets,

@@ -13,7 +13,7 @@ pub struct KnownProposal {
     pub tally: [u128; 3],
     /// Unix seconds, where the node says.
     pub updated_at: Option<i64>,
-    /// Checkpoint at which its details were last read.
+    /// Highest block that its details may speak of; −1 where they are still to be read.
     pub height: i64,
     /// Votes stored.
     pub votes: i64,
