@@ -67,6 +67,19 @@ impl Page {
     pub fn rows(&self) -> i64 {
         i64::from(self.limit) + 1
     }
+
+    /// The rows of a page that was read one row longer, and where the next page begins if that row
+    /// came.
+    pub fn cut<'r, Row>(
+        &self,
+        rows: &'r [Row],
+        cursor: impl Fn(&Row) -> Cursor,
+    ) -> (&'r [Row], Option<String>) {
+        let limit = usize::from(self.limit);
+        let shown = rows.get(..limit).unwrap_or(rows);
+        let last = shown.last().filter(|_| rows.len() > limit);
+        (shown, last.map(|row| cursor(row).encode()))
+    }
 }
 
 /// A request as handlers see it.

@@ -241,12 +241,11 @@ async fn load_history(api: &ApiState, key: AddressKey, page: Page) -> Result<Ans
     if checkpoint.bulk {
         return Err(Problem::index_building(&checkpoint));
     }
-    let limit = usize::from(page.limit);
-    let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
+    let (rows, next_cursor) =
+        page.cut(&rows, |row| Cursor::at(List::History, scope_of(key), row.transaction.pos));
     let list = HistoryList {
-        items: rows.iter().take(limit).map(|row| HistoryItem::new(row, &checkpoint)).collect(),
-        next_cursor: last
-            .map(|row| Cursor::at(List::History, scope_of(key), row.transaction.pos).encode()),
+        items: rows.iter().map(|row| HistoryItem::new(row, &checkpoint)).collect(),
+        next_cursor,
     };
     Answer::json(&checkpoint, Freshness::Tip, &list)
 }

@@ -16,8 +16,8 @@ use crate::params::{Call, Page, PageParams, Start};
 use crate::state::ApiState;
 
 /// A cursor into one block's transactions, after the given place.
-pub fn block_cursor(pos: i64) -> String {
-    Cursor::at(List::BlockTransactions, 0, pos).encode()
+pub fn block_cursor(pos: i64) -> Cursor {
+    Cursor::at(List::BlockTransactions, 0, pos)
 }
 
 /// Transactions of one block.

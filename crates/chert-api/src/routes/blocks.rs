@@ -130,12 +130,8 @@ async fn load_blocks(api: &ApiState, page: Page) -> Result<Answer, Problem> {
     };
     let db = api.store().readers();
     let (checkpoint, rows) = query::list_blocks(db, before, offset, page.rows()).await?;
-    let limit = usize::from(page.limit);
-    let items: Vec<_> =
-        rows.iter().take(limit).map(|row| BlockItem::new(row, &checkpoint)).collect();
-    let next_cursor = (rows.len() > limit)
-        .then(|| items.last().map(|last| Cursor::at(List::Blocks, 0, last.height).encode()))
-        .flatten();
+    let (rows, next_cursor) = page.cut(&rows, |row| Cursor::at(List::Blocks, 0, row.height));
+    let items = rows.iter().map(|row| BlockItem::new(row, &checkpoint)).collect();
     Answer::json(&checkpoint, Freshness::Tip, &BlockList { items, next_cursor })
 }
 
@@ -183,7 +179,7 @@ async fn load_block(api: &ApiState, id: BlockId) -> Result<Answer, Problem> {
         state_root: found.state_root.as_deref().map(Hex),
         state_leaf_count: found.state_leaf_count.as_deref().map(Count),
         transactions,
-        transactions_next_cursor: last.map(|row| block_cursor(row.pos)),
+        transactions_next_cursor: last.map(|row| block_cursor(row.pos).encode()),
         orphaned_tx_ids: found
             .orphaned_tx_ids
             .as_ref()

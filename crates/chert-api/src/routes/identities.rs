@@ -197,18 +197,13 @@ async fn load_wallets(api: &ApiState, id: IdentityId, page: Page) -> Result<Answ
     };
     let (checkpoint, rows) = query::list_wallets(api.store(), &id, after, offset, rows_max).await?;
     let rows = rows.ok_or(Closed::Unknown)?;
-    let limit = usize::from(page.limit);
-    let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
-    let next = |row: &Model| Cursor {
+    let (rows, next_cursor) = page.cut(&rows, |row: &Model| Cursor {
         list: List::Wallets,
         scope: scope_of(&id),
         position: row.created_at,
         tail: row.wallet_key.as_bytes().to_vec(),
-    };
-    let list = WalletList {
-        items: rows.iter().take(limit).map(WalletItem::new).collect(),
-        next_cursor: last.map(|row| next(row).encode()),
-    };
+    });
+    let list = WalletList { items: rows.iter().map(WalletItem::new).collect(), next_cursor };
     Answer::json(&checkpoint, Freshness::Revalidate, &list)
 }
 

@@ -128,12 +128,8 @@ async fn load_found(api: &ApiState, text: &str, page: Page) -> Result<Answer, Pr
     let (checkpoint, rows) = list_named(api.store(), text, after, rows_max).await?;
     let skipped = usize::try_from(offset).map_or(rows.len(), |offset| offset.min(rows.len()));
     let rows = rows.get(skipped..).unwrap_or_default();
-    let limit = usize::from(page.limit);
-    let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
-    let list = FoundList {
-        items: rows.iter().take(limit).map(FoundItem::new).collect(),
-        next_cursor: last.map(|row| cursor_of(scope_of(text), row).encode()),
-    };
+    let (rows, next_cursor) = page.cut(rows, |row| cursor_of(scope_of(text), row));
+    let list = FoundList { items: rows.iter().map(FoundItem::new).collect(), next_cursor };
     Answer::json(&checkpoint, Freshness::Revalidate, &list)
 }
 

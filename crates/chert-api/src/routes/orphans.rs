@@ -96,22 +96,17 @@ pub async fn list_orphans(State(api): State<ApiState>, call: Call) -> Result<Res
 
 async fn load_orphans(api: &ApiState, page: Page) -> Result<Answer, Problem> {
     let rows_max = u64::from(page.limit) + 1;
-    let (before, offset) = match page.start {
-        Start::Offset(offset) => (None, offset),
-        Start::After(cursor) => (Some((cursor.position, cursor.tail)), 0),
+    let (before, offset) = match &page.start {
+        Start::Offset(offset) => (None, *offset),
+        Start::After(cursor) => (Some((cursor.position, cursor.tail.clone())), 0),
     };
     let (checkpoint, rows) = query::list_orphans(api.store(), before, offset, rows_max).await?;
-    let limit = usize::from(page.limit);
-    let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
-    let next = |row: &Model| Cursor {
+    let (rows, next_cursor) = page.cut(&rows, |row: &Model| Cursor {
         list: List::Orphans,
         scope: 0,
         position: row.height,
         tail: row.hash.clone(),
-    };
-    let list = OrphanList {
-        items: rows.iter().take(limit).map(OrphanItem::new).collect(),
-        next_cursor: last.map(|row| next(row).encode()),
-    };
+    });
+    let list = OrphanList { items: rows.iter().map(OrphanItem::new).collect(), next_cursor };
     Answer::json(&checkpoint, Freshness::Tip, &list)
 }

@@ -194,12 +194,9 @@ async fn load_history(
     if past_the_end {
         rows.clear();
     }
-    let limit = usize::from(page.limit);
-    let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
-    let list = SubmissionList {
-        items: rows.iter().take(limit).map(SubmissionItem::new).collect(),
-        next_cursor: last.map(|row| cursor_of(&identity, row).encode()),
-    };
+    let (rows, next_cursor) = page.cut(&rows, |row| cursor_of(&identity, row));
+    let list =
+        SubmissionList { items: rows.iter().map(SubmissionItem::new).collect(), next_cursor };
     Answer::json(&checkpoint, Freshness::Revalidate, &list)
 }
 
@@ -315,12 +312,8 @@ async fn load_series(
     let db = api.store().readers();
     let (checkpoint, days) = list_series(db, &identity, before, offset, page.rows()).await?;
     let days = days.open(viewer)?;
-    let limit = usize::from(page.limit);
-    let last = days.get(limit.saturating_sub(1)).filter(|_| days.len() > limit);
     let scope = scope_of(&identity);
-    let list = SeriesDayList {
-        items: days.iter().take(limit).map(SeriesDayItem::new).collect(),
-        next_cursor: last.map(|day| Cursor::at(List::PouwSeries, scope, day.day).encode()),
-    };
+    let (days, next_cursor) = page.cut(&days, |day| Cursor::at(List::PouwSeries, scope, day.day));
+    let list = SeriesDayList { items: days.iter().map(SeriesDayItem::new).collect(), next_cursor };
     Answer::json(&checkpoint, Freshness::Revalidate, &list)
 }

@@ -224,11 +224,7 @@ async fn load_projects(api: &ApiState, page: Page) -> Result<Answer, Problem> {
     };
     let db = api.store().readers();
     let (checkpoint, rows) = load_rows(db, &after, offset, page.rows()).await?;
-    let limit = usize::from(page.limit);
-    let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
-    let list = ProjectList {
-        items: rows.iter().take(limit).map(ProjectItem::new).collect(),
-        next_cursor: last.map(|row| Cursor::named(List::Projects, &row.slug).encode()),
-    };
+    let (rows, next_cursor) = page.cut(&rows, |row| Cursor::named(List::Projects, &row.slug));
+    let list = ProjectList { items: rows.iter().map(ProjectItem::new).collect(), next_cursor };
     Answer::json(&checkpoint, Freshness::Revalidate, &list)
 }

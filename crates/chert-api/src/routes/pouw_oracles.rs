@@ -108,12 +108,8 @@ async fn load_oracles(api: &ApiState, page: Page) -> Result<Answer, Problem> {
     };
     let db = api.store().readers();
     let (checkpoint, rows) = load_rows(db, &after, offset, page.rows()).await?;
-    let limit = usize::from(page.limit);
-    let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
-    let list = OracleList {
-        items: rows.iter().take(limit).map(OracleItem::new).collect(),
-        next_cursor: last.map(|row| Cursor::named(List::Oracles, &row.oracle_id).encode()),
-    };
+    let (rows, next_cursor) = page.cut(&rows, |row| Cursor::named(List::Oracles, &row.oracle_id));
+    let list = OracleList { items: rows.iter().map(OracleItem::new).collect(), next_cursor };
     Answer::json(&checkpoint, Freshness::Revalidate, &list)
 }
 

@@ -277,14 +277,14 @@ async fn load_proposals(
     page: Page,
 ) -> Result<Answer, Problem> {
     let db = api.store().readers();
-    let after = match page.start {
+    let after = match &page.start {
         Start::Offset(0) => None,
         // The row before the first one shown; where there is none, nothing comes after it.
-        Start::Offset(ref offset) => {
+        Start::Offset(offset) => {
             let last = query::find_proposal_position(db, status, offset - 1).await?;
             Some(last.unwrap_or_default())
         }
-        Start::After(ref cursor) => {
+        Start::After(cursor) => {
             let id = String::from_utf8(cursor.tail.clone());
             let id = id.map_err(|_| Problem::invalid("cursor is not one that this list gave"))?;
             Some((cursor.position, id))
@@ -292,18 +292,13 @@ async fn load_proposals(
     };
     let after = after.as_ref().map(|(created_at, id)| (*created_at, id.as_str()));
     let (checkpoint, rows) = query::list_proposals(db, status, after, page.rows()).await?;
-    let limit = usize::from(page.limit);
-    let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
-    let next = |row: &ProposalRow| Cursor {
+    let (rows, next_cursor) = page.cut(&rows, |row: &ProposalRow| Cursor {
         list: List::Proposals,
         scope,
         position: row.created_at,
         tail: row.proposal_id.as_bytes().to_vec(),
-    };
-    let list = ProposalList {
-        items: rows.iter().take(limit).map(ProposalItem::new).collect(),
-        next_cursor: last.map(|row| next(row).encode()),
-    };
+    });
+    let list = ProposalList { items: rows.iter().map(ProposalItem::new).collect(), next_cursor };
     Answer::json(&checkpoint, Freshness::Revalidate, &list)
 }
 

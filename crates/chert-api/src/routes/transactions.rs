@@ -178,7 +178,7 @@ async fn load_transactions(api: &ApiState, page: Page) -> Result<Answer, Problem
         Start::After(cursor) => Some(cursor.position),
     };
     let (checkpoint, rows) = query::list_transactions(db, before, page.rows()).await?;
-    let next = |pos| Cursor::at(List::Transactions, 0, pos).encode();
+    let next = |pos| Cursor::at(List::Transactions, 0, pos);
     Answer::json(&checkpoint, Freshness::Tip, &list(&rows, &page, &checkpoint, next))
 }
 
@@ -187,14 +187,11 @@ pub(super) fn list<'a>(
     rows: &'a [TransactionRow],
     page: &Page,
     checkpoint: &Checkpoint,
-    next: impl Fn(i64) -> String,
+    next: impl Fn(i64) -> Cursor,
 ) -> TransactionList<'a> {
-    let limit = usize::from(page.limit);
-    let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
-    TransactionList {
-        items: rows.iter().take(limit).map(|row| TransactionItem::new(row, checkpoint)).collect(),
-        next_cursor: last.map(|row| next(row.pos)),
-    }
+    let (rows, next_cursor) = page.cut(rows, |row| next(row.pos));
+    let items = rows.iter().map(|row| TransactionItem::new(row, checkpoint)).collect();
+    TransactionList { items, next_cursor }
 }
 
 /// One transaction.

@@ -93,8 +93,8 @@ fn scope_of(id: &str) -> u32 {
 
 async fn load_votes(api: &ApiState, id: &str, page: Page) -> Result<Answer, Problem> {
     let rows_max = u64::from(page.limit) + 1;
-    let (after, offset) = match page.start {
-        Start::Offset(offset) => (None, offset),
+    let (after, offset) = match &page.start {
+        Start::Offset(offset) => (None, *offset),
         Start::After(cursor) => {
             let key = Uuid::from_slice(&cursor.tail).map_err(Problem::internal)?;
             (Some((cursor.position, key)), 0)
@@ -102,17 +102,12 @@ async fn load_votes(api: &ApiState, id: &str, page: Page) -> Result<Answer, Prob
     };
     let (checkpoint, rows) = query::list_votes(api.store(), id, after, offset, rows_max).await?;
     let rows = rows.ok_or_else(no_proposal)?;
-    let limit = usize::from(page.limit);
-    let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
-    let next = |row: &VoteRow| Cursor {
+    let (rows, next_cursor) = page.cut(&rows, |row: &VoteRow| Cursor {
         list: List::Votes,
         scope: scope_of(id),
         position: row.cast_at,
         tail: row.voter_key.as_bytes().to_vec(),
-    };
-    let list = VoteList {
-        items: rows.iter().take(limit).map(VoteItem::new).collect(),
-        next_cursor: last.map(|row| next(row).encode()),
-    };
+    });
+    let list = VoteList { items: rows.iter().map(VoteItem::new).collect(), next_cursor };
     Answer::json(&checkpoint, Freshness::Revalidate, &list)
 }

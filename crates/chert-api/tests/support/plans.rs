@@ -4,9 +4,12 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
+use chert_store::Store;
+use chert_testkit::TestDatabase;
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::support::run_sql;
 
@@ -69,8 +72,32 @@ pub async fn check<T>(plans: &Plans, expect: &Expect<'_>, statement: impl Future
     }
 }
 
+/// Fills a database and checks the plans of reads over it: generic ones, and those for the values at
+/// hand.
+pub async fn with_plans(fill: impl AsyncFn(PgPool), check_all: impl AsyncFn(&Plans, &Store)) {
+    let plans = Plans::default();
+    let subscriber = tracing_subscriber::registry().with(plans.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let database = TestDatabase::create().await;
+    let pool = connect(&database, 2).await;
+    fill(pool.clone()).await;
+    run_sql(&pool, "VACUUM ANALYZE").await;
+    pool.close().await;
+    let pool = connect(&database, 1).await;
+    report_plans(&pool).await;
+    for mode in ["force_generic_plan", "force_custom_plan"] {
+        run_sql(&pool, &format!("SET plan_cache_mode = {mode}")).await;
+        check_all(&plans, &Store::from_pool(pool.clone()).unwrap()).await;
+    }
+    pool.close().await;
+}
+
+async fn connect(database: &TestDatabase, connections: u32) -> PgPool {
+    PgPoolOptions::new().max_connections(connections).connect(&database.url).await.unwrap()
+}
+
 /// Has the pool's one connection report its plans.
-pub async fn report_plans(pool: &PgPool) {
+async fn report_plans(pool: &PgPool) {
     run_sql(
         pool,
         "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0;

@@ -115,57 +115,55 @@ macro_rules! latency {
     };
 }
 
+/// Tasks, credits and rewards of the last so many whole hours.
+macro_rules! window {
+    ($sign:literal, $hours:literal) => {
+        concat!(
+            "COALESCE(sum(n) FILTER (WHERE hour > clock - ",
+            $hours,
+            " AND hour <= clock), 0)::bigint",
+            $sign,
+            ", COALESCE(sum(credits) FILTER (WHERE hour > clock - ",
+            $hours,
+            " AND hour <= clock), 0.000000000000000000)",
+            $sign,
+            ", COALESCE(sum(rewards) FILTER (WHERE hour > clock - ",
+            $hours,
+            " AND hour <= clock), 0)",
+            $sign,
+            ", "
+        )
+    };
+}
+
 /// Figures of accounts and identities over all time and over the windows of the clock.
 macro_rules! scores {
     ($sign:literal, $of:literal) => {
         concat!(
             "SELECT scope, work_kind, subject, sum(n)::bigint",
-            $sign, ", sum(credits)",
-            $sign, ", sum(rewards)",
-            $sign, ",
-                    COALESCE(sum(n) FILTER (WHERE hour > clock - 24 AND hour <= clock), 0)::bigint",
-            $sign, ",
-                    COALESCE(sum(credits) FILTER (WHERE hour > clock - 24 AND hour <= clock), 0.000000000000000000)",
-            $sign, ",
-                    COALESCE(sum(rewards) FILTER (WHERE hour > clock - 24 AND hour <= clock), 0)",
-            $sign, ",
-                    COALESCE(sum(n) FILTER (WHERE hour > clock - 48 AND hour <= clock), 0)::bigint",
-            $sign, ",
-                    COALESCE(sum(credits) FILTER (WHERE hour > clock - 48 AND hour <= clock), 0.000000000000000000)",
-            $sign, ",
-                    COALESCE(sum(rewards) FILTER (WHERE hour > clock - 48 AND hour <= clock), 0)",
-            $sign, ",
-                    COALESCE(sum(n) FILTER (WHERE hour > clock - 168 AND hour <= clock), 0)::bigint",
-            $sign, ",
-                    COALESCE(sum(credits) FILTER (WHERE hour > clock - 168 AND hour <= clock), 0.000000000000000000)",
-            $sign, ",
-                    COALESCE(sum(rewards) FILTER (WHERE hour > clock - 168 AND hour <= clock), 0)",
-            $sign, ",
-                    COALESCE(sum(n) FILTER (WHERE hour > clock - 192 AND hour <= clock), 0)::bigint",
-            $sign, ",
-                    COALESCE(sum(credits) FILTER (WHERE hour > clock - 192 AND hour <= clock), 0.000000000000000000)",
-            $sign, ",
-                    COALESCE(sum(rewards) FILTER (WHERE hour > clock - 192 AND hour <= clock), 0)",
-            $sign, ",
-                    COALESCE(sum(n) FILTER (WHERE hour > clock - 720 AND hour <= clock), 0)::bigint",
-            $sign, ",
-                    COALESCE(sum(credits) FILTER (WHERE hour > clock - 720 AND hour <= clock), 0.000000000000000000)",
-            $sign, ",
-                    COALESCE(sum(rewards) FILTER (WHERE hour > clock - 720 AND hour <= clock), 0)",
-            $sign, ",
-                    COALESCE(sum(n) FILTER (WHERE hour > clock - 744 AND hour <= clock), 0)::bigint",
-            $sign, ",
-                    COALESCE(sum(credits) FILTER (WHERE hour > clock - 744 AND hour <= clock), 0.000000000000000000)",
-            $sign, ",
-                    COALESCE(sum(rewards) FILTER (WHERE hour > clock - 744 AND hour <= clock), 0)",
-            $sign, ",
+            $sign,
+            ", sum(credits)",
+            $sign,
+            ", sum(rewards)",
+            $sign,
+            ", ",
+            window!($sign, "24"),
+            window!($sign, "48"),
+            window!($sign, "168"),
+            window!($sign, "192"),
+            window!($sign, "720"),
+            window!($sign, "744"),
+            "
                     sum(credits * chert_rac_weight(hour / 24))",
-            $sign, ", min(first_at), max(last_at)
+            $sign,
+            ", min(first_at), max(last_at)
              FROM (
                  SELECT hour, account_key, identity_id, work_kind, count(*) AS n,
                         sum(credits) AS credits, sum(rewards) AS rewards,
                         min(placed_s) AS first_at, max(placed_s) AS last_at
-                 FROM work_contributions WHERE counted", $of, "
+                 FROM work_contributions WHERE counted",
+            $of,
+            "
                  GROUP BY hour, account_key, identity_id, work_kind) h
              CROSS JOIN LATERAL (VALUES (0::smallint, uuid_send(account_key)),
                                         (1::smallint, identity_id)) AS x(scope, subject)
@@ -209,4 +207,6 @@ macro_rules! score_columns {
     };
 }
 
-pub(super) use {daily, hourly, latency, oracle_hourly, score_columns, scores, stats, totals};
+pub(super) use {
+    daily, hourly, latency, oracle_hourly, score_columns, scores, stats, totals, window,
+};

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::definition::{
-    daily, hourly, latency, oracle_hourly, score_columns, scores, stats, totals,
+    daily, hourly, latency, oracle_hourly, score_columns, scores, stats, totals, window,
 };
 use crate::StoreError;
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 
 use super::definition::{
-    daily, hourly, latency, oracle_hourly, score_columns, scores, stats, totals,
+    daily, hourly, latency, oracle_hourly, score_columns, scores, stats, totals, window,
 };
 use crate::StoreError;
 use crate::feeds::notify_readers;

@@ -1,19 +1,13 @@
 //! Reads of identities walk their indexes, with 50 000 of them.
-#![allow(clippy::unwrap_used, reason = "tests")]
-#[path = "support/plans.rs"]
-mod plans;
-mod support;
 
 use chert_store::Store;
 use chert_store::entities::identity::search::{Place, Tier, list_named};
 use chert_store::entities::identity::{query, stats};
 use chert_store::entities::{address, counter};
-use chert_testkit::TestDatabase;
-use plans::{Expect, Plans, check, report_plans};
 use silica_models::{Address, IdentityId};
-use sqlx::postgres::PgPoolOptions;
-use support::{fill, run_sql};
-use tracing_subscriber::layer::SubscriberExt;
+
+use crate::plans::{Expect, Plans, check, with_plans};
+use crate::support::{fill, run_sql};
 
 /// Tables that no read may scan.
 const TABLES: [&str; 4] = ["identities", "wallet_links", "social_connections", "identity_versions"];
@@ -38,20 +32,11 @@ const FILL: &str = "
 
 #[tokio::test]
 async fn reads_of_identities_walk_their_indexes() {
-    let plans = Plans::default();
-    let subscriber = tracing_subscriber::registry().with(plans.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let database = TestDatabase::create().await;
-    let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await.unwrap();
-    fill(&pool, 0, 3, 1).await;
-    run_sql(&pool, FILL).await;
-    run_sql(&pool, "VACUUM ANALYZE").await;
-    report_plans(&pool).await;
-    for mode in ["force_generic_plan", "force_custom_plan"] {
-        run_sql(&pool, &format!("SET plan_cache_mode = {mode}")).await;
-        check_all(&plans, &Store::from_pool(pool.clone()).unwrap()).await;
-    }
-    pool.close().await;
+    let fill_all = async |pool| {
+        fill(&pool, 0, 3, 1).await;
+        run_sql(&pool, FILL).await;
+    };
+    with_plans(fill_all, check_all).await;
 }
 
 async fn check_all(plans: &Plans, store: &Store) {

@@ -1,18 +1,12 @@
 //! The reads behind the node's own interface walk their indexes, over a filled database.
-#![allow(clippy::unwrap_used, reason = "tests")]
-#[path = "support/plans.rs"]
-mod plans;
-mod support;
 
 use chert_store::Store;
 use chert_store::entities::counter::node_query::ActivityRange;
 use chert_store::entities::{address, block, counter};
-use chert_testkit::TestDatabase;
-use plans::{Expect, Plans, check, report_plans};
 use silica_models::{Address, BlockHash};
-use sqlx::postgres::PgPoolOptions;
-use support::{WHALE, fill, run_sql};
-use tracing_subscriber::layer::SubscriberExt;
+
+use crate::plans::{Expect, Plans, check, with_plans};
+use crate::support::{WHALE, fill};
 
 const BLOCKS: i64 = 20_000;
 const TXS: i64 = 4;
@@ -21,19 +15,7 @@ const TABLES: &[&str] = &["blocks", "transactions", "address_txs", "addresses"];
 
 #[tokio::test]
 async fn reads_of_the_nodes_face_walk_their_indexes() {
-    let plans = Plans::default();
-    let subscriber = tracing_subscriber::registry().with(plans.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let database = TestDatabase::create().await;
-    let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await.unwrap();
-    fill(&pool, 0, BLOCKS, TXS).await;
-    run_sql(&pool, "VACUUM ANALYZE").await;
-    report_plans(&pool).await;
-    for mode in ["force_generic_plan", "force_custom_plan"] {
-        run_sql(&pool, &format!("SET plan_cache_mode = {mode}")).await;
-        check_all(&plans, &Store::from_pool(pool.clone()).unwrap()).await;
-    }
-    pool.close().await;
+    with_plans(async |pool| fill(&pool, 0, BLOCKS, TXS).await, check_all).await;
 }
 
 async fn check_all(plans: &Plans, store: &Store) {

@@ -1,9 +1,5 @@
 //! Reads of useful work walk their indexes, with boards of 20 000, 20 000 submissions of one
 //! identity and a year of days.
-#![allow(clippy::unwrap_used, reason = "tests")]
-#[path = "support/plans.rs"]
-mod plans;
-mod support;
 
 use chert_store::Store;
 use chert_store::entities::leaderboard::query::{Extent, list_board, list_board_around};
@@ -12,12 +8,10 @@ use chert_store::entities::oracle::performance::Window;
 use chert_store::entities::oracle::query::{find_performance, list_oracles};
 use chert_store::entities::pouw_query::history::{HistoryPlace, find_history_place, list_history};
 use chert_store::entities::pouw_query::{series, stats, submission};
-use chert_testkit::TestDatabase;
-use plans::{Expect, Plans, check, report_plans};
 use silica_models::IdentityId;
-use sqlx::postgres::PgPoolOptions;
-use support::{fill, run_sql};
-use tracing_subscriber::layer::SubscriberExt;
+
+use crate::plans::{Expect, Plans, check, with_plans};
+use crate::support::{fill, run_sql};
 
 const NOW: i64 = 1_795_305_600;
 /// Filled tables.
@@ -68,24 +62,13 @@ const FILL: &str = "
 
 #[tokio::test]
 async fn reads_of_useful_work_walk_their_indexes() {
-    let plans = Plans::default();
-    let subscriber = tracing_subscriber::registry().with(plans.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let database = TestDatabase::create().await;
-    let pool = PgPoolOptions::new().max_connections(2).connect(&database.url).await.unwrap();
-    fill(&pool, 0, 3, 1).await;
-    run_sql(&pool, FILL).await;
-    let store = Store::from_pool(pool.clone()).unwrap();
-    store.refresh_leaderboards(NOW * 1000).await.unwrap();
-    run_sql(&pool, "VACUUM ANALYZE").await;
-    pool.close().await;
-    let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await.unwrap();
-    report_plans(&pool).await;
-    for mode in ["force_generic_plan", "force_custom_plan"] {
-        run_sql(&pool, &format!("SET plan_cache_mode = {mode}")).await;
-        check_all(&plans, &Store::from_pool(pool.clone()).unwrap()).await;
-    }
-    pool.close().await;
+    let fill_all = async |pool| {
+        fill(&pool, 0, 3, 1).await;
+        run_sql(&pool, FILL).await;
+        let store = Store::from_pool(pool).unwrap();
+        store.refresh_leaderboards(NOW * 1000).await.unwrap();
+    };
+    with_plans(fill_all, check_all).await;
 }
 
 async fn check_all(plans: &Plans, store: &Store) {

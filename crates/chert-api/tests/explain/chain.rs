@@ -1,18 +1,12 @@
 //! Every hot read walks its index, over a filled database, with a generic plan as well as with a
 //! plan for the values at hand: the real statements are run and PostgreSQL tells how it ran them.
-#![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "tests")]
-#[path = "support/plans.rs"]
-mod plans;
-mod support;
 
 use chert_store::Store;
 use chert_store::entities::{address, block, counter, transaction};
-use chert_testkit::TestDatabase;
-use plans::{Expect, Plans, check, report_plans};
 use silica_models::{Address, BlockHash, IdentityId, TxId, TxPosition};
-use sqlx::postgres::PgPoolOptions;
-use support::{WHALE, fill, run_sql};
-use tracing_subscriber::layer::SubscriberExt;
+
+use crate::plans::{Expect, Plans, check, with_plans};
+use crate::support::{WHALE, fill};
 
 const BLOCKS: i64 = 20_000;
 const TXS: i64 = 10;
@@ -23,19 +17,7 @@ const TABLES: &[&str] = &["blocks", "transactions", "address_txs", "addresses"];
 
 #[tokio::test]
 async fn hot_reads_walk_their_indexes() {
-    let plans = Plans::default();
-    let subscriber = tracing_subscriber::registry().with(plans.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let database = TestDatabase::create().await;
-    let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await.unwrap();
-    fill(&pool, 0, BLOCKS, TXS).await;
-    run_sql(&pool, "VACUUM ANALYZE").await;
-    report_plans(&pool).await;
-    for mode in ["force_generic_plan", "force_custom_plan"] {
-        run_sql(&pool, &format!("SET plan_cache_mode = {mode}")).await;
-        check_all(&plans, &Store::from_pool(pool.clone()).unwrap()).await;
-    }
-    pool.close().await;
+    with_plans(async |pool| fill(&pool, 0, BLOCKS, TXS).await, check_all).await;
 }
 
 async fn check_all(plans: &Plans, store: &Store) {
