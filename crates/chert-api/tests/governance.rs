@@ -75,7 +75,6 @@ impl Stage {
         };
         let commit = RegistryCommit {
             under: self.under(),
-            spoken_to: self.under().0,
             records: &[record],
             rejected: &[],
             synced_to: 0,
