@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "test support: a failure is the test's failure")]
 
 pub mod api;
+pub mod events;
 pub mod ground_truth;
 pub mod oracles;
 pub mod people;
