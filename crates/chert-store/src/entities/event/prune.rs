@@ -10,8 +10,8 @@ const COPIES_MAX: i64 = 100;
 /// Removes up to `rows_max` of the oldest rows of the log, all written before `before_s` (Unix
 /// seconds), and gives how many went. What remains has no holes: a row stays if an older one does.
 ///
-/// Once no event is older, what removed blocks held is forgotten, too; the blocks themselves stay
-/// in `orphans`.
+/// What removed blocks held is forgotten once no event speaks of them; the blocks themselves stay
+/// in `orphans`. Indexes: `event_log_pkey`, `orphans_told`, `event_log_block`.
 pub async fn prune_events(
     db: &mut PgConnection,
     before_s: i64,
@@ -33,7 +33,9 @@ pub async fn prune_events(
                WHERE transactions IS NOT NULL AND orphaned_at < $1
                ORDER BY orphaned_at LIMIT $2) old
          WHERE o.height = old.height AND o.hash = old.hash
-           AND COALESCE((SELECT created_at FROM event_log ORDER BY seq LIMIT 1), $1) >= $1",
+           AND NOT EXISTS (SELECT 1 FROM event_log e
+                           WHERE e.type IN ('block.applied', 'block.retracted')
+                             AND e.height = o.height AND e.hash = o.hash)",
         before_s,
         COPIES_MAX
     )
