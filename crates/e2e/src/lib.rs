@@ -9,6 +9,7 @@ pub mod people;
 pub mod reader;
 pub mod simulation;
 pub mod stage;
+pub mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
