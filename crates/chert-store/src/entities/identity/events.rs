@@ -22,6 +22,16 @@ pub(super) struct Seen {
     pub links: String,
 }
 
+/// Reads what is compared of a part of a record.
+type Part = fn(&Seen) -> &str;
+
+/// The parts by their names in the log.
+const PARTS: [(&str, Part); 3] = [
+    ("profile", |seen| &seen.profile),
+    ("links", |seen| &seen.links),
+    ("visibility", |seen| &seen.visibility),
+];
+
 /// Records by identity.
 pub(super) type SeenById = BTreeMap<Vec<u8>, Seen>;
 
@@ -58,14 +68,9 @@ pub(super) fn updates(before: &SeenById, after: &SeenById, since_s: i64) -> Vec<
         if old == new || new.is_some_and(|new| new.updated_at < since_s) {
             return None;
         }
-        let differs = |part: fn(&Seen) -> &str| old.map(part) != new.map(part);
-        let parts: [(&str, fn(&Seen) -> &str); 3] = [
-            ("profile", |seen| &seen.profile),
-            ("links", |seen| &seen.links),
-            ("visibility", |seen| &seen.visibility),
-        ];
+        let differs = |part: Part| old.map(part) != new.map(part);
         let changed: Vec<&str> =
-            parts.into_iter().filter(|(_, part)| differs(*part)).map(|(name, _)| name).collect();
+            PARTS.into_iter().filter(|(_, part)| differs(*part)).map(|(name, _)| name).collect();
         let data = json!({
             "identity_id": hex::encode(id),
             "profile_version": new.map(|new| new.profile_version),
