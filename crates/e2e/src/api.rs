@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use chert_api::stream::StreamSettings;
 use chert_api::{ApiSettings, ApiState};
 use chert_store::{PoolSettings, Store};
 use serde_json::Value;
@@ -28,6 +29,17 @@ impl Drop for Api {
 impl Api {
     /// Starts serving `database`, which need not be reachable.
     pub async fn start(database: &str) -> anyhow::Result<Self> {
+        Self::start_with(database, StreamSettings::default()).await
+    }
+
+    /// The same with other bounds of its event streams.
+    pub async fn start_with(database: &str, streams: StreamSettings) -> anyhow::Result<Self> {
+        let settings = ApiSettings {
+            anonymous_rpm: 0,
+            cache_bytes: 16 << 20,
+            streams,
+            ..ApiSettings::default()
+        };
         // Only the first call of the process installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store = Store::connect_lazy(&PoolSettings {
@@ -35,8 +47,6 @@ impl Api {
             statement_timeout: Duration::from_secs(5),
             ..PoolSettings::new(database)
         })?;
-        let settings =
-            ApiSettings { anonymous_rpm: 0, cache_bytes: 16 << 20, ..ApiSettings::default() };
         let state = ApiState::new(store, settings, recorder());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
@@ -44,6 +54,11 @@ impl Api {
         let signal = stop.clone().cancelled_owned();
         let server = tokio::spawn(chert_api::serve(listener, state, signal));
         Ok(Self { base, client: reqwest::Client::new(), stop, server })
+    }
+
+    /// Where it listens: `http://` and a port.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Status and body of an answer.

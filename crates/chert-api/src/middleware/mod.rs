@@ -3,7 +3,7 @@
 //! One function in one order rather than a stack of layers: the order matters (a refused request
 //! must still carry its id and its headers), and one boxed future per request is enough.
 
-mod client;
+pub(crate) mod client;
 pub(crate) mod conditional;
 mod cors;
 pub(crate) mod encoding;

@@ -1,7 +1,8 @@
 -- Writes proposals given as a JSON list ($1), read under a height ($2) from a node whose tip was
--- another ($3); gives the identities that those written belonged to before and belong to now. What
--- only details hold stays where a reading is of the summary; a row that says the same stays as it
--- is, unless all of it was read. A summary that says something new leaves the rest to be read (-1).
+-- another ($3); gives those written with their states and the identities that they belonged to before
+-- and belong to now. What only details hold stays where a reading is of the summary; a row that says
+-- the same stays as it is, unless all of it was read. A summary that says something new leaves the
+-- rest to be read (-1).
 WITH new AS (
     SELECT n.proposal_id, n.proposer, n.proposer_key,
            chert_identity_at(n.proposer_key, n.created_at) AS proposer_identity,
@@ -25,7 +26,7 @@ WITH new AS (
                 WHEN (n.state, n.votes_for, n.votes_against, n.votes_abstain)
                      IS DISTINCT FROM (p.state, p.votes_for, p.votes_against, p.votes_abstain)
                 THEN -1 ELSE p.height END AS height,
-           p.proposer_identity AS before
+           p.proposer_identity AS before, p.state AS state_before
     FROM json_to_recordset($1::text::json) AS n(
         proposal_id text, proposer text, proposer_key uuid, proposal_type text,
         title text, description text, state text, status text, voting_starts_at bigint,
@@ -66,5 +67,7 @@ written AS (
            EXCLUDED.votes_against, EXCLUDED.votes_abstain, EXCLUDED.created_at,
            EXCLUDED.executed_at, EXCLUDED.updated_at, EXCLUDED.targets,
            EXCLUDED."values", EXCLUDED.calldatas, EXCLUDED.height)
-    RETURNING p.proposal_id, p.proposer_identity)
-SELECT w.proposer_identity, n.before FROM written w JOIN new n USING (proposal_id)
+    RETURNING p.proposal_id, p.proposer_identity, p.proposer, p.proposer_key, p.title, p.state)
+SELECT w.proposal_id, w.title, w.proposer, w.proposer_key, w.proposer_identity, w.state, n.before,
+       n.state_before AS "state_before?"
+FROM written w JOIN new n USING (proposal_id) ORDER BY w.proposal_id
