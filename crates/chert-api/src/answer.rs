@@ -179,6 +179,19 @@ impl Answer {
         self.height
     }
 
+    /// The same answer, found to be still true at another checkpoint.
+    pub(crate) fn read_again(&self, checkpoint: &Checkpoint) -> Self {
+        Self {
+            body: self.body.clone(),
+            entity_tag: self.entity_tag.clone(),
+            entity_tag_header: self.entity_tag_header.clone(),
+            consistency: Consistency::of(checkpoint, now_ms()),
+            height: checkpoint.height,
+            freshness: self.freshness,
+            read_at: Instant::now(),
+        }
+    }
+
     /// Names the body, whatever else is said with it.
     pub(crate) fn entity_tag(&self) -> &str {
         &self.entity_tag

@@ -39,6 +39,8 @@ pub struct ApiSettings {
     pub cache_bytes: u64,
     /// Bound of kept answers about proposals, within `cache_bytes`.
     pub proposals_bound: CacheBound,
+    /// Bound of kept boards, within `cache_bytes`.
+    pub leaderboards_bound: CacheBound,
     /// What instances share beside the database: answers, budgets of clients.
     pub valkey: Option<Valkey>,
     /// Remember nonces in `valkey` instead of the database.
@@ -64,6 +66,7 @@ impl Default for ApiSettings {
             trusted_proxies: Vec::new(),
             cache_bytes: 1 << 30,
             proposals_bound: CacheBound { entries_max: 1_000, age_max: Duration::from_secs(1_800) },
+            leaderboards_bound: CacheBound { entries_max: 100, age_max: Duration::from_secs(300) },
             valkey: None,
             nonces_in_valkey: false,
             request_timeout: Duration::from_secs(5),

@@ -130,7 +130,6 @@ impl Valkey {
     pub fn new(url: &str, answer_time: Duration) -> Result<Self, ValkeyUrlError> {
         let client = redis::Client::open(url)
             .map_err(|error| ValkeyUrlError { reason: error.kind_text() })?;
-        gauge!("chert_valkey_up").set(0.0);
         let inner = Inner {
             client,
             answer_time,
@@ -219,6 +218,8 @@ impl Valkey {
         if self.inner.kept.swap(true, Ordering::SeqCst) {
             return;
         }
+        // Only now: a process that never reaches for it is not without it.
+        gauge!("chert_valkey_up").set(0.0);
         stop.run_until_cancelled(self.keep_for_ever()).await;
         *self.inner.link.write().unwrap_or_else(PoisonError::into_inner) = None;
     }

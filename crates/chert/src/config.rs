@@ -237,6 +237,10 @@ impl Config {
                 entries_max: self.cache.proposals_max_capacity,
                 age_max: Duration::from_secs(self.cache.proposals_ttl_seconds),
             },
+            leaderboards_bound: CacheBound {
+                entries_max: self.cache.leaderboards_max_capacity,
+                age_max: Duration::from_secs(self.cache.leaderboards_ttl_seconds),
+            },
             anonymous_rpm: self.rate_limiting.anonymous_rpm,
             authenticated_rpm: self.rate_limiting.authenticated_rpm,
             authorities: self.authentication.authorities.clone(),

@@ -36,8 +36,18 @@ pub(super) struct Memory {
     entries: Gauge,
 }
 
+/// How long what a cache holds stays true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Truth {
+    /// As long as the answer says.
+    AsFresh,
+    /// As long as its key can be asked for: the key names everything that the answer follows from.
+    ByKey,
+}
+
 struct UntilStale {
     age_max: Option<Duration>,
+    truth: Truth,
 }
 
 impl Expiry<String, Arc<Answer>> for UntilStale {
@@ -48,6 +58,7 @@ impl Expiry<String, Arc<Answer>> for UntilStale {
         _: Instant,
     ) -> Option<Duration> {
         let stays = match answer.freshness() {
+            _ if self.truth == Truth::ByKey => Duration::MAX,
             Freshness::Revalidate | Freshness::Never => Duration::ZERO,
             Freshness::Final if !key.contains(AT) => FINAL_IDLE,
             // Its age counts from its reading, also where another instance read it.
@@ -60,7 +71,12 @@ impl Expiry<String, Arc<Answer>> for UntilStale {
 
 impl Memory {
     /// A cache of so many bytes; `None` where its bounds leave no room.
-    pub fn new(name: &'static str, bytes_max: u64, bound: Option<CacheBound>) -> Option<Self> {
+    pub fn new(
+        name: &'static str,
+        bytes_max: u64,
+        bound: Option<CacheBound>,
+        truth: Truth,
+    ) -> Option<Self> {
         if bytes_max == 0 || bound.is_some_and(|bound| bound.entries_max == 0) {
             return None;
         }
@@ -75,7 +91,7 @@ impl Memory {
         let answers = Cache::builder()
             .max_capacity(bytes_max)
             .weigher(weigh)
-            .expire_after(UntilStale { age_max: bound.map(|bound| bound.age_max) })
+            .expire_after(UntilStale { age_max: bound.map(|bound| bound.age_max), truth })
             .eviction_listener(move |_, _, cause| {
                 if cause == RemovalCause::Size {
                     pushed_out.increment(1);
@@ -120,7 +136,7 @@ mod tests {
     }
 
     async fn filled(bytes_max: u64, bound: Option<CacheBound>, bytes: usize) -> u64 {
-        let memory = Memory::new("test", bytes_max, bound).unwrap();
+        let memory = Memory::new("test", bytes_max, bound, Truth::AsFresh).unwrap();
         for number in 0..50 {
             memory.answers.insert(number.to_string(), answer(Freshness::Final, bytes)).await;
         }
@@ -135,20 +151,25 @@ mod tests {
         assert_eq!(filled(1 << 20, Some(few), 100).await, 10);
         let big = filled(1 << 20, Some(few), 300_000).await;
         assert!((1..10).contains(&big), "{big}");
-        assert!(Memory::new("test", 1, Some(CacheBound { entries_max: 0, ..few })).is_none());
-        assert!(Memory::new("test", 0, None).is_none());
+        let none = CacheBound { entries_max: 0, ..few };
+        assert!(Memory::new("test", 1, Some(none), Truth::ByKey).is_none());
+        assert!(Memory::new("test", 0, None, Truth::AsFresh).is_none());
     }
 
     #[test]
     fn nothing_outlives_its_promise() {
-        let stays = |age_max, key: &str, freshness| {
-            let expiry = UntilStale { age_max };
+        let stays_as = |truth, age_max, key: &str, freshness| {
+            let expiry = UntilStale { age_max, truth };
             expiry.expire_after_create(&key.to_owned(), &answer(freshness, 1), Instant::now())
         };
+        let stays =
+            |age_max, key: &str, freshness| stays_as(Truth::AsFresh, age_max, key, freshness);
         assert_eq!(stays(None, "/a", Freshness::Final), Some(FINAL_IDLE));
         assert!(stays(None, "/a\n1:aa", Freshness::Tip).unwrap() < TIP_MAX_AGE);
         assert_eq!(stays(None, "/a\n1:aa", Freshness::Revalidate), Some(Duration::ZERO));
         let short = Duration::from_millis(5);
         assert_eq!(stays(Some(short), "/a", Freshness::Final), Some(short));
+        let board = stays_as(Truth::ByKey, Some(short), "/a\n1", Freshness::Revalidate);
+        assert_eq!(board, Some(short));
     }
 }

@@ -6,28 +6,32 @@
 //! by. Errors are never kept.
 //!
 //! Where a Valkey is configured, whoever would ask the database looks there first for what another
-//! instance read. Nothing that an identity may hide is kept in either place: what names identities
-//! passes by ([`pass_by`]), and what names them only sometimes is never shared ([`serve_mixed`]).
+//! instance read. What names identities passes by ([`pass_by`]), since it may have to be hidden at any
+//! moment; boards are kept in memory under a number that moves with any such change and is read for
+//! each request ([`serve_edition`]); what names identities only sometimes is never shared
+//! ([`serve_mixed`]).
 
 mod memory;
 mod shared;
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
 
 use axum::response::Response;
+use chert_store::Checkpoint;
 
 use crate::answer::{Answer, Freshness};
 use crate::error::Problem;
 use crate::params::Call;
 use crate::state::{ApiSettings, ApiState};
-use memory::{AT, Memory};
+use memory::{AT, Memory, Truth};
 
 pub use memory::CacheBound;
 pub(crate) use shared::SharedAnswers;
 
-/// One part in so many of the memory is for proposals.
-const PROPOSALS_PART: u64 = 16;
+/// One part in so many of the memory is for proposals, and another one for boards.
+const PART: u64 = 16;
 
 /// Whether an operation can ever answer with something finalized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +57,7 @@ enum Reach {
 pub(crate) struct AnswerCache {
     answers: Option<Memory>,
     proposals: Option<Memory>,
+    leaderboards: Option<Memory>,
     shared: Option<SharedAnswers>,
 }
 
@@ -60,7 +65,8 @@ impl AnswerCache {
     /// As the settings say.
     pub fn new(settings: &ApiSettings) -> Self {
         let bytes = settings.cache_bytes;
-        let for_proposals = bytes / PROPOSALS_PART;
+        let part = bytes / PART;
+        let bounded = |name, bound, truth| Memory::new(name, part, Some(bound), truth);
         let shared = settings.valkey.clone().map(|valkey| {
             // What the same rows would be shown as otherwise.
             let shown =
@@ -68,15 +74,17 @@ impl AnswerCache {
             SharedAnswers::new(valkey, &shown)
         });
         Self {
-            answers: Memory::new("answers", bytes - for_proposals, None),
-            proposals: Memory::new("proposals", for_proposals, Some(settings.proposals_bound)),
+            answers: Memory::new("answers", bytes - 2 * part, None, Truth::AsFresh),
+            proposals: bounded("proposals", settings.proposals_bound, Truth::AsFresh),
+            leaderboards: bounded("leaderboards", settings.leaderboards_bound, Truth::ByKey),
             shared,
         }
     }
 
     /// Writes the sizes where the metrics are read.
     pub fn record_size(&self) {
-        self.answers.iter().chain(&self.proposals).for_each(Memory::record);
+        let all = [&self.answers, &self.proposals, &self.leaderboards];
+        all.into_iter().flatten().for_each(Memory::record);
     }
 
     /// The second level, where there is one.
@@ -129,6 +137,47 @@ where
         return pass_by(call, load()).await;
     }
     Ok(answer.respond(call.if_none_match()))
+}
+
+/// Whether [`serve_edition`] keeps anything.
+pub fn keeps_editions(api: &ApiState) -> bool {
+    api.cache().leaderboards.is_some()
+}
+
+/// Answers as long as a board stays what it is, although it names identities: `edition`, read with
+/// `checkpoint` for this very request, is all that the answer follows from, what may be shown of
+/// identities included. `load` says which edition it found.
+pub async fn serve_edition<Edition: PartialEq + Debug>(
+    api: &ApiState,
+    call: &Call,
+    (checkpoint, edition): (&Checkpoint, Edition),
+    load: impl Future<Output = Result<(Answer, Option<Edition>), Problem>>,
+) -> Result<Response, Problem> {
+    let Some(memory) = &api.cache().leaderboards else {
+        let (answer, _) = load.await?;
+        return Ok(answer.respond(call.if_none_match()));
+    };
+    let key = format!("{}{AT}{edition:?}", call.cache_key());
+    let mut loaded = None;
+    let once = async {
+        let (answer, found) = load.await?;
+        loaded = Some(found);
+        Ok(Arc::new(answer))
+    };
+    let answer = memory.answers.try_get_with_by_ref(&key, once).await;
+    let counter = if loaded.is_some() { &memory.misses } else { &memory.hits };
+    counter.increment(1);
+    let answer = answer.map_err(|problem: Arc<Problem>| Problem::clone(&problem))?;
+    match loaded {
+        None => Ok(answer.read_again(checkpoint).respond(call.if_none_match())),
+        Some(found) => {
+            // Another one than was asked for: it moved meanwhile, or another server was asked.
+            if found != Some(edition) {
+                memory.answers.invalidate(&key).await;
+            }
+            Ok(answer.respond(call.if_none_match()))
+        }
+    }
 }
 
 /// As [`serve`], under a key of the caller's own, for an answer that leaves inside something else.
