@@ -82,7 +82,7 @@ impl Memory {
         }
         // Where their number is bounded, each counts for its share of the bytes at least: one sum
         // keeps both bounds.
-        let share = bound.map_or(0, |bound| bytes_max.div_ceil(bound.entries_max));
+        let share = bound.map_or(0, |bound| bytes_max / bound.entries_max);
         let weigh = move |key: &String, answer: &Arc<Answer>| {
             let bytes = u64::try_from(key.len() + answer.weight()).unwrap_or(u64::MAX);
             u32::try_from(bytes.saturating_add(ENTRY_OVERHEAD_BYTES).max(share)).unwrap_or(u32::MAX)
