@@ -73,6 +73,34 @@ impl Consistency {
         }
     }
 
+    /// Whether these are of the checkpoint that a tag names.
+    pub(crate) fn is_of(&self, tag: &str) -> bool {
+        let (height, hash) = tag.split_once(':').unwrap_or_default();
+        self.height == height && self.hash == hash
+    }
+
+    /// The four values, to be kept outside of the process.
+    pub(crate) fn to_values(&self) -> [&[u8]; 4] {
+        [&self.height, &self.hash, &self.finalized, &self.lag_ms].map(HeaderValue::as_bytes)
+    }
+
+    /// From values that were kept; `None` where they cannot be ours.
+    pub(crate) fn of_values([height, hash, finalized, lag_ms]: [&[u8]; 4]) -> Option<(Self, i64)> {
+        let number = |text: &[u8]| -> Option<i64> {
+            let number: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+            (number.to_string().as_bytes() == text).then_some(number)
+        };
+        let digits = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+        let (number_of_block, hash) = (number(height)?, hash.iter().all(digits).then_some(hash)?);
+        let consistency = Self {
+            height: HeaderValue::from(number_of_block),
+            hash: HeaderValue::from_bytes(hash).ok()?,
+            finalized: HeaderValue::from(number(finalized)?),
+            lag_ms: HeaderValue::from(number(lag_ms)?),
+        };
+        Some((consistency, number_of_block))
+    }
+
     /// Writes the four headers.
     pub fn write(&self, headers: &mut HeaderMap) {
         headers.insert(INDEXED_HEIGHT, self.height.clone());
@@ -104,13 +132,30 @@ impl Answer {
         let read_at = Instant::now();
         let mut bytes = Vec::with_capacity(BODY_BYTES_GUESS);
         serde_json::to_writer(&mut bytes, body).map_err(Problem::internal)?;
-        let digest = Sha256::digest(&bytes);
+        let consistency = (Consistency::of(checkpoint, now_ms()), checkpoint.height);
+        Self::of(Bytes::from(bytes), consistency, freshness, read_at)
+    }
+
+    /// An answer that was kept for `age` outside of the process, with the block it was read at.
+    pub(crate) fn restored(
+        body: Bytes,
+        consistency: (Consistency, i64),
+        freshness: Freshness,
+        age: Duration,
+    ) -> Option<Self> {
+        Self::of(body, consistency, freshness, Instant::now().checked_sub(age)?).ok()
+    }
+
+    fn of(
+        body: Bytes,
+        (consistency, height): (Consistency, i64),
+        freshness: Freshness,
+        read_at: Instant,
+    ) -> Result<Self, Problem> {
+        let digest = Sha256::digest(&body);
         let entity_tag = hex::encode(digest.get(..ENTITY_TAG_BYTES).unwrap_or_default());
         let entity_tag_header =
             HeaderValue::from_str(&format!("\"{entity_tag}\"")).map_err(Problem::internal)?;
-        let consistency = Consistency::of(checkpoint, now_ms());
-        let body = Bytes::from(bytes);
-        let height = checkpoint.height;
         Ok(Self { body, entity_tag, entity_tag_header, consistency, height, freshness, read_at })
     }
 
@@ -132,6 +177,29 @@ impl Answer {
     /// Height of that snapshot.
     pub fn height(&self) -> i64 {
         self.height
+    }
+
+    /// The same answer, found to be still true at another checkpoint.
+    pub(crate) fn read_again(&self, checkpoint: &Checkpoint) -> Self {
+        Self {
+            body: self.body.clone(),
+            entity_tag: self.entity_tag.clone(),
+            entity_tag_header: self.entity_tag_header.clone(),
+            consistency: Consistency::of(checkpoint, now_ms()),
+            height: checkpoint.height,
+            freshness: self.freshness,
+            read_at: Instant::now(),
+        }
+    }
+
+    /// Names the body, whatever else is said with it.
+    pub(crate) fn entity_tag(&self) -> &str {
+        &self.entity_tag
+    }
+
+    /// Time since it was read.
+    pub(crate) fn age(&self) -> Duration {
+        self.read_at.elapsed()
     }
 
     /// Bytes that keeping it takes.
@@ -171,7 +239,7 @@ impl Answer {
             Freshness::Never => NO_STORE,
         };
         headers.insert(header::CACHE_CONTROL, cache_control);
-        let age_ms = self.read_at.elapsed().as_millis();
+        let age_ms = self.age().as_millis();
         if self.freshness == Freshness::Tip && age_ms > 0 {
             // Rounded up: a client must not keep the body beyond what max-age promises.
             let seconds = u32::try_from(age_ms.div_ceil(1000)).unwrap_or(u32::MAX);

@@ -23,9 +23,12 @@ mod server;
 mod snapshot;
 mod state;
 pub mod stream;
+mod valkey;
 
+pub use cache::CacheBound;
 pub use error::Problem;
 pub use openapi::openapi_json;
 pub use operations::serve_operations;
 pub use server::{router, serve};
 pub use state::{ApiSettings, ApiState};
+pub use valkey::{ANSWER_TIME, Valkey, ValkeyUrlError};

@@ -38,6 +38,9 @@ pub async fn serve(
     let refresher = tokio::spawn(snapshot::keep_fresh(state.clone(), stop.clone()));
     let sweeper = tokio::spawn(nonces::keep_short(state.clone(), stop.clone()));
     let reader = tokio::spawn(stream::keep_reading(state.clone(), stop.clone()));
+    if let Some(valkey) = state.settings().valkey.clone() {
+        tokio::spawn(valkey.keep(stop.clone()));
+    }
     let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
     // Answers are written whole: waiting for more to send would only delay them.
     let listener = listener.tap_io(|stream| {

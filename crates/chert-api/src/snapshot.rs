@@ -131,6 +131,10 @@ async fn refresh(api: &ApiState, listening: bool) {
     };
     metrics::record_snapshot(api, &snapshot);
     api.set_snapshot(snapshot);
+    if let Some(shared) = api.cache().shared() {
+        // Late: what was known before stays, and the next look comes soon.
+        let _ = tokio::time::timeout(REFRESH_TIMEOUT, shared.learn(api)).await;
+    }
 }
 
 /// The connection on which wake-ups arrive, made again when it is lost.

@@ -10,12 +10,14 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Authentication;
 use crate::auth::nonces::NonceStore;
-use crate::cache::AnswerCache;
+use crate::auth::shared_nonces::SharedNonces;
+use crate::cache::{AnswerCache, CacheBound};
 use crate::jsonrpc::{CALLS_AT_ONCE, NodePassthrough};
 use crate::metrics::HttpMetrics;
 use crate::middleware::rate_limit::RateLimits;
 use crate::snapshot::Snapshot;
 use crate::stream::{Hub, StreamSettings};
+use crate::valkey::Valkey;
 
 /// Requests that may wait for the indexer to read a balance at the same time; others are answered
 /// with what is known.
@@ -36,6 +38,14 @@ pub struct ApiSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Memory for finished answers, in bytes; 0 for none.
     pub cache_bytes: u64,
+    /// Bound of kept answers about proposals, within `cache_bytes`.
+    pub proposals_bound: CacheBound,
+    /// Bound of kept boards, within `cache_bytes`.
+    pub leaderboards_bound: CacheBound,
+    /// What instances share beside the database: answers, budgets of clients.
+    pub valkey: Option<Valkey>,
+    /// Remember nonces in `valkey` instead of the database.
+    pub nonces_in_valkey: bool,
     /// Time limit of one request.
     pub request_timeout: Duration,
     /// How long a request for a balance that was never read waits for the indexer.
@@ -58,6 +68,10 @@ impl Default for ApiSettings {
             authorities: Vec::new(),
             trusted_proxies: Vec::new(),
             cache_bytes: 1 << 30,
+            proposals_bound: CacheBound { entries_max: 1_000, age_max: Duration::from_secs(1_800) },
+            leaderboards_bound: CacheBound { entries_max: 100, age_max: Duration::from_secs(300) },
+            valkey: None,
+            nonces_in_valkey: false,
             request_timeout: Duration::from_secs(5),
             balance_wait: Duration::from_millis(1500),
             decimals: 9,
@@ -94,9 +108,12 @@ impl ApiState {
     /// State over a store. `metrics` is the handle of the recorder that the process installed
     /// (see [`crate::metrics::install`]); install it first, or the counters count into nothing.
     ///
-    /// Nonces of signed requests are remembered in the store.
+    /// Nonces of signed requests are remembered where the settings say.
     pub fn new(store: Store, settings: ApiSettings, metrics: PrometheusHandle) -> Self {
-        let nonces = Arc::new(store.clone());
+        let nonces: Arc<dyn NonceStore> = match &settings.valkey {
+            Some(valkey) if settings.nonces_in_valkey => Arc::new(SharedNonces::new(valkey)),
+            _ => Arc::new(store.clone()),
+        };
         Self::with_nonces(store, settings, metrics, nonces)
     }
 
@@ -111,8 +128,12 @@ impl ApiState {
             store,
             metrics,
             http_metrics: HttpMetrics::new(),
-            cache: AnswerCache::new(settings.cache_bytes),
-            limits: RateLimits::new(settings.anonymous_rpm, settings.authenticated_rpm),
+            cache: AnswerCache::new(&settings),
+            limits: RateLimits::new(
+                settings.anonymous_rpm,
+                settings.authenticated_rpm,
+                settings.valkey.as_ref(),
+            ),
             authentication: Authentication::new(nonces),
             snapshot: RwLock::new(Arc::new(Snapshot::unknown())),
             balance_waits: Semaphore::new(BALANCE_WAITS_MAX),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use chert_api::ApiSettings;
-use chert_api::auth::nonces::{NonceError, NonceStore};
+use chert_api::auth::nonces::{Lifetime, NonceError, NonceStore};
 use chert_store::Store;
 use chert_store::entities::nonce::prune_nonces;
 use reqwest::{Method, StatusCode};
@@ -315,11 +315,11 @@ struct Fragile {
 
 #[async_trait]
 impl NonceStore for Fragile {
-    async fn claim(&self, nonce: &[u8; 32], dead_s: i64) -> Result<bool, NonceError> {
+    async fn claim(&self, nonce: &[u8; 32], life: Lifetime) -> Result<bool, NonceError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(NonceError::Unreachable("away".to_owned()));
         }
-        self.store.claim(nonce, dead_s).await
+        self.store.claim(nonce, life).await
     }
 }
 
@@ -340,4 +340,23 @@ async fn without_a_memory_of_nonces_signed_requests_are_anonymous_and_bad_ones_r
     nonces.away.store(false, Ordering::SeqCst);
     let again = send_headers(&fragile, &request, &request.sign(&owner())).await;
     assert_eq!(again.status, StatusCode::OK, "{}", again.json());
+}
+
+#[tokio::test]
+async fn over_a_database_that_takes_no_writes_signed_requests_are_anonymous() {
+    let server = stage(settings()).await;
+    let database: String =
+        sqlx::query_scalar("SELECT current_database()").fetch_one(&server.pool).await.unwrap();
+    // What a replica answers to a write.
+    let sql = format!("ALTER DATABASE {database} SET default_transaction_read_only = on");
+    run_sql(&server.pool, &sql).await;
+    let url = server.url();
+    let replica = server.sibling_at(&url, settings()).await;
+    let path = format!("/v1/pouw/stats/{PRIVATE}");
+    let request = Request::get(&replica.base, &path);
+    let reply = send(&replica, &request, &owner()).await;
+    reply.assert_problem(403, "stats-hidden");
+    assert_eq!(reply.header("chert-authentication"), "unavailable");
+    let open = Request::get(&replica.base, "/v1/explorer/blocks?limit=1");
+    assert_eq!(send(&replica, &open, &owner()).await.status, StatusCode::OK);
 }

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("m0002_people", include_str!("m0002_people.sql")),
     ("m0003_auth", include_str!("m0003_auth.sql")),
     ("m0004_events", include_str!("m0004_events.sql")),
+    ("m0005_visibility", include_str!("m0005_visibility.sql")),
 ];
 
 /// The migrations, for sea-orm-migration.

@@ -6,6 +6,7 @@
 mod bulk;
 pub mod checkpoint;
 pub mod copy;
+mod database_id;
 mod derived;
 pub mod entities;
 mod error;

@@ -146,6 +146,8 @@ fn sqlx_outage(error: &sqlx::Error) -> Outage {
         | sqlx::Error::Protocol(_) => Outage::Unavailable,
         sqlx::Error::Database(refusal) => match refusal.code().as_deref() {
             Some("57014") => Outage::Timeout,
+            // A replica, or a primary that was demoted: whoever writes has to find another.
+            Some("25006") => Outage::Unavailable,
             // Connection trouble, lack of resources, operator intervention (shutdown, start-up).
             Some(code) if ["08", "53", "57"].iter().any(|class| code.starts_with(class)) => {
                 Outage::Unavailable

@@ -8,6 +8,8 @@ mod cluster;
 mod database;
 pub mod dump;
 mod template;
+mod valkey;
 
 pub use cluster::ADMIN_URL_VARIABLE;
 pub use database::TestDatabase;
+pub use valkey::TestValkey;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use chert_api::ApiSettings;
 use chert_api::stream::StreamSettings;
+use chert_api::{ApiSettings, CacheBound, Valkey, ValkeyUrlError};
 use chert_indexer::{FeedSettings, IndexerSettings, OracleSettings};
 use chert_store::PoolSettings;
 use figment::Figment;
@@ -88,11 +88,13 @@ section!(Oracles {
     probe_interval_ms: u64,
     oracle: Vec<OracleEntry>,
 });
-section!(Authentication { authorities: Vec<String> });
+section!(Authentication { authorities: Vec<String>, nonces: String });
 section!(RateLimiting { anonymous_rpm: u32, authenticated_rpm: u32 });
 section!(Streams { max_subscribers: usize, max_subscribers_per_ip: usize, lifetime_seconds: u64 });
 section!(Cache {
     budget_mb: u64,
+    valkey_url: String,
+    valkey_timeout_ms: u64,
     identities_max_capacity: u64,
     identities_ttl_seconds: u64,
     identities_idle_seconds: u64,
@@ -145,6 +147,14 @@ impl Config {
             "database.min_connections must not be above database.max_connections"
         );
         within("streams.lifetime_seconds", self.streams.lifetime_seconds, 10, 86_400)?;
+        within("cache.valkey_timeout_ms", self.cache.valkey_timeout_ms, 1, 1_000)?;
+        self.valkey().context("cache.valkey_url")?;
+        match self.authentication.nonces.as_str() {
+            "database" => {}
+            "valkey" if !self.cache.valkey_url.is_empty() => {}
+            "valkey" => bail!("authentication.nonces is \"valkey\"; set cache.valkey_url, too"),
+            _ => bail!("authentication.nonces must be \"database\" or \"valkey\""),
+        }
         if !matches!(self.telemetry.log_format.as_str(), "text" | "json") {
             bail!("telemetry.log_format must be \"text\" or \"json\"");
         }
@@ -214,9 +224,27 @@ impl Config {
         Ok(PoolSettings::new(url))
     }
 
+    /// The shared server beside the database, where there is one.
+    fn valkey(&self) -> Result<Option<Valkey>, ValkeyUrlError> {
+        let answer_time = Duration::from_millis(self.cache.valkey_timeout_ms);
+        let url = self.cache.valkey_url.as_str();
+        (!url.is_empty()).then(|| Valkey::new(url, answer_time)).transpose()
+    }
+
     /// Settings of the server.
     pub fn api_settings(&self) -> ApiSettings {
         ApiSettings {
+            // `check` has refused an address that is none.
+            valkey: self.valkey().ok().flatten(),
+            nonces_in_valkey: self.authentication.nonces == "valkey",
+            proposals_bound: CacheBound {
+                entries_max: self.cache.proposals_max_capacity,
+                age_max: Duration::from_secs(self.cache.proposals_ttl_seconds),
+            },
+            leaderboards_bound: CacheBound {
+                entries_max: self.cache.leaderboards_max_capacity,
+                age_max: Duration::from_secs(self.cache.leaderboards_ttl_seconds),
+            },
             anonymous_rpm: self.rate_limiting.anonymous_rpm,
             authenticated_rpm: self.rate_limiting.authenticated_rpm,
             authorities: self.authentication.authorities.clone(),
@@ -301,6 +329,7 @@ mod tests {
         assert_eq!((config.indexer.batch_size, config.indexer.sync_interval_ms), (100, 1000));
         assert_eq!(config.rate_limiting.anonymous_rpm, 100);
         assert_eq!(config.cache.identities_ttl_seconds, 3600);
+        assert!(config.api_settings().valkey.is_none());
     }
 
     #[test]
@@ -318,6 +347,10 @@ mod tests {
         check("[nonsense]\na = 1", "nonsense");
         check("[oracles]\nlong_poll_ms = 40000", "oracles.long_poll_ms is 40000");
         check("[streams]\nlifetime_seconds = 1", "streams.lifetime_seconds is 1");
+        check("[cache]\nvalkey_url = \"nowhere\"", "cache.valkey_url");
+        check("[cache]\nvalkey_timeout_ms = 0", "cache.valkey_timeout_ms is 0");
+        check("[authentication]\nnonces = \"valkey\"", "set cache.valkey_url, too");
+        check("[authentication]\nnonces = \"file\"", "authentication.nonces must be");
         check("[indexer]\nfeed_interval_max_ms = 5", "indexer.feed_interval_max_ms is 5");
     }
 }

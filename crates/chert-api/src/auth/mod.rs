@@ -15,6 +15,7 @@ pub mod keys;
 pub mod nonces;
 pub mod policy;
 pub mod refusal;
+pub(crate) mod shared_nonces;
 #[cfg(test)]
 mod tests;
 
@@ -129,7 +130,7 @@ async fn identify(api: &ApiState, parts: &Parts, body: &[u8]) -> Result<Option<C
     let account = AddressKind::Account.address_of(&claim.public_key);
     let account = Address::parse(&account).map_err(Problem::internal)?;
     let (fresh, identity) = tokio::join!(
-        api.authentication().nonces.claim(&claim.nonce, claim.dead_s),
+        api.authentication().nonces.claim(&claim.nonce, claim.life),
         find_holder(api.store().readers(), account.key()),
     );
     let identity = identity.map_err(NonceError::from);

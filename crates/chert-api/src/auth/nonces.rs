@@ -15,7 +15,7 @@ use crate::state::ApiState;
 const PRUNE_EVERY: Duration = Duration::from_secs(30);
 /// How long a nonce is kept after its signature is refused for its age: instances whose clocks
 /// differ must not forget it while another would still take it. Seconds.
-const KEPT_AFTER_S: i64 = 120;
+pub(super) const KEPT_AFTER_S: i64 = 120;
 
 /// Why it is not known whether a nonce was used.
 #[derive(Debug, thiserror::Error)]
@@ -37,20 +37,29 @@ impl From<StoreError> for NonceError {
     }
 }
 
-/// The memory of nonces. PostgreSQL is one; a faster one may stand beside it.
+/// When the signature of a nonce can be good, Unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// When it was made, as its maker says.
+    pub created_s: i64,
+    /// From when on it is refused for its age.
+    pub dead_s: i64,
+}
+
+/// The memory of nonces. PostgreSQL is one, Valkey another; all instances use the same one.
 #[async_trait]
 pub trait NonceStore: Send + Sync {
     /// Uses a nonce up; `false` where it was used before, on whatever instance.
     ///
     /// The answer counts at once for every later call, also after a restart. The nonce may be
-    /// forgotten some time after `dead_s` (Unix seconds).
-    async fn claim(&self, nonce: &[u8; 32], dead_s: i64) -> Result<bool, NonceError>;
+    /// forgotten some time after its signature is dead.
+    async fn claim(&self, nonce: &[u8; 32], life: Lifetime) -> Result<bool, NonceError>;
 }
 
 #[async_trait]
 impl NonceStore for Store {
-    async fn claim(&self, nonce: &[u8; 32], dead_s: i64) -> Result<bool, NonceError> {
-        Ok(claim_nonce(self.pool(), nonce, dead_s).await?)
+    async fn claim(&self, nonce: &[u8; 32], life: Lifetime) -> Result<bool, NonceError> {
+        Ok(claim_nonce(self.pool(), nonce, life.dead_s).await?)
     }
 }
 

@@ -8,6 +8,7 @@ use super::digest::{self, CONTENT_DIGEST};
 use super::fields::{Bare, InnerList, Item, write_inner_list};
 use super::http_signature::{Message, canonical_authority, find, signature_base};
 use super::keys::Algorithm;
+use super::nonces::Lifetime;
 use super::refusal::Refusal;
 
 /// Label of our signatures.
@@ -55,8 +56,8 @@ pub struct Claim {
     pub signature: Vec<u8>,
     /// Names the nonce among all keys.
     pub nonce: [u8; 32],
-    /// From when on the same signature is refused for its age, Unix seconds.
-    pub dead_s: i64,
+    /// When the signature can be good.
+    pub life: Lifetime,
 }
 
 impl Claim {
@@ -140,7 +141,10 @@ pub fn check(
     Ok(Claim {
         algorithm: terms.algorithm,
         nonce: nonce_digest(&public_key, terms.nonce),
-        dead_s: terms.expires_s.saturating_add(SKEW_S),
+        life: Lifetime {
+            created_s: terms.created_s,
+            dead_s: terms.expires_s.saturating_add(SKEW_S),
+        },
         base: signature_base(message, &found.input)?,
         signature: found.signature,
         public_key,

@@ -33,6 +33,19 @@ impl Rpc {
         self.sdk_name && self.params.in_array
     }
 
+    /// Whether its answers count for the bounds of kept proposals.
+    fn is_of_proposals(&self) -> bool {
+        matches!(
+            self.method,
+            Method::ListProposals
+                | Method::Proposals
+                | Method::Proposal
+                | Method::ProposalVotes
+                | Method::SdkProposals
+                | Method::SdkProposalStatus
+        )
+    }
+
     /// Key of an answer: the method and what it was asked, normalised. A line end would be taken
     /// for the end of the key.
     pub fn key(&self, asked: &str) -> String {
@@ -46,7 +59,8 @@ impl Rpc {
         asked: &str,
         load: impl Future<Output = Result<Answer, Problem>>,
     ) -> Outcome {
-        Ok(cache::find(api, self.key(asked), Scope::Tip, load).await?)
+        let scope = if self.is_of_proposals() { Scope::Proposals } else { Scope::Tip };
+        Ok(cache::find(api, self.key(asked), scope, load).await?)
     }
 
     /// An answer that may stay true for ever.

@@ -120,7 +120,10 @@ async fn batch(
     calls: &[&RawValue],
 ) -> Result<Response, Problem> {
     let further = u32::try_from(calls.len() - 1).unwrap_or(u32::MAX);
-    let verdict = verdict.map(|verdict| verdict.spend_more(api, further));
+    let verdict = match verdict {
+        Some(verdict) => Some(verdict.spend_more(api, further).await),
+        None => None,
+    };
     if let Some(refused) = verdict.as_ref().filter(|verdict| !verdict.allowed()) {
         let mut response = refused.problem().into_response();
         response.extensions_mut().insert(refused.clone());

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::dispatch::Rpc;
 use super::names::Method;
 use crate::answer::{Answer, Freshness};
-use crate::cache::{self, Scope};
+use crate::cache;
 use crate::error::Problem;
 use crate::state::ApiState;
 
@@ -80,7 +80,7 @@ pub(super) async fn ask(api: &ApiState, rpc: &Rpc) -> Option<std::sync::Arc<Answ
         }
         Answer::json(&checkpoint, Freshness::Tip, &result)
     };
-    match cache::find(api, key, Scope::Tip, load).await {
+    match cache::find_here(api, key, load).await {
         Ok(answer) => Some(answer),
         Err(problem) => {
             tracing::debug!(method = rpc.canonical, detail = %problem.detail, "node not asked");

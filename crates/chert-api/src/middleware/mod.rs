@@ -12,7 +12,7 @@ mod request_id;
 mod security;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
@@ -95,7 +95,7 @@ async fn handle(api: &ApiState, context: &Context, mut request: Request, next: N
     if context.method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let mut verdict = match admit(api, context, &request) {
+    let mut verdict = match admit(api, context, client_of(api, context, &request)).await {
         Ok(verdict) => verdict,
         Err(response) => return *response,
     };
@@ -114,7 +114,7 @@ async fn handle(api: &ApiState, context: &Context, mut request: Request, next: N
     let verdict = response.extensions_mut().remove::<Verdict>().or(verdict);
     if let Some(verdict) = verdict {
         let free = response.status() == StatusCode::NOT_MODIFIED;
-        let verdict = if free { verdict.refund(api) } else { verdict };
+        let verdict = if free { verdict.refund(api).await } else { verdict };
         verdict.write(response.headers_mut());
     }
     response
@@ -143,14 +143,19 @@ async fn run_signed(
             Err(problem) => return problem.into_response(),
         };
         if let Some(identity) = caller.as_ref().and_then(|caller| caller.identity.as_ref()) {
-            let own = api.limits().check_identity(identity, rate_limit::cost(context.route()));
+            let cost = rate_limit::cost(context.route());
+            let own = api.limits().check_identity(identity, cost).await;
             let allowed = own.as_ref().is_none_or(Verdict::allowed);
             let address = std::mem::replace(verdict, own);
             match verdict {
                 // Not given back: what comes beyond the limit ends before the next signature is
                 // looked at.
                 Some(own) if !allowed => return own.problem().into_response(),
-                _ => drop(address.map(|address| address.refund(api))),
+                _ => {
+                    if let Some(address) = address {
+                        address.refund(api).await;
+                    }
+                }
             }
         }
         pass_on(context, &mut request, verdict.as_ref());
@@ -161,19 +166,23 @@ async fn run_signed(
     guard(api, work).await
 }
 
+/// Whose request it is; nobody's where it is not counted.
+fn client_of(api: &ApiState, context: &Context, request: &Request) -> Option<IpAddr> {
+    if rate_limit::is_free(&context.path) {
+        return None;
+    }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip();
+    Some(client::address(peer, request.headers(), &api.settings().trusted_proxies))
+}
+
 /// Asks the rate limit. The answer to a refused request is boxed: it is big and rare.
-fn admit(
+async fn admit(
     api: &ApiState,
     context: &Context,
-    request: &Request,
+    address: Option<IpAddr>,
 ) -> Result<Option<Verdict>, Box<Response>> {
-    if rate_limit::is_free(&context.path) {
-        return Ok(None);
-    }
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let Some(peer) = peer else { return Ok(None) };
-    let address = client::address(peer, request.headers(), &api.settings().trusted_proxies);
-    let verdict = api.limits().check_address(address, rate_limit::cost(context.route()));
+    let Some(address) = address else { return Ok(None) };
+    let verdict = api.limits().check_address(address, rate_limit::cost(context.route())).await;
     let Some(verdict) = verdict else { return Ok(None) };
     if verdict.allowed() {
         return Ok(Some(verdict));

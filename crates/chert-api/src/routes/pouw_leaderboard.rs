@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use chert_store::entities::leaderboard::edition::{Edition, find_edition};
 use chert_store::entities::leaderboard::query::{
     BoardLine, BoardPage, Extent, list_board, list_board_around,
 };
@@ -169,7 +170,17 @@ pub async fn get_leaderboard(State(api): State<ApiState>, call: Call) -> Result<
     let scope = params.choice("scope", &Scope::ALL, Scope::as_str, Scope::Identities)?;
     let board = board_of(&params, scope)?;
     let page = params.page(List::Leaderboard, board.code())?;
-    cache::pass_by(&call, load_leaderboard(&api, board, page)).await
+    // Pages by cursor are of a board that may be gone; boards of addresses name identities by links.
+    let kept = scope == Scope::Identities && matches!(page.start, Start::Offset(_));
+    if kept
+        && cache::keeps_editions(&api)
+        && let (checkpoint, Some(edition)) = find_edition(api.store().readers(), board).await?
+    {
+        let load = load_leaderboard(&api, board, page);
+        return cache::serve_edition(&api, &call, (&checkpoint, edition), load).await;
+    }
+    let load = async { Ok(load_leaderboard(&api, board, page).await?.0) };
+    cache::pass_by(&call, load).await
 }
 
 fn board_of(params: &Params<'_>, scope: Scope) -> Result<Board, Problem> {
@@ -187,7 +198,12 @@ fn board_of(params: &Params<'_>, scope: Scope) -> Result<Board, Problem> {
     })
 }
 
-async fn load_leaderboard(api: &ApiState, board: Board, page: Page) -> Result<Answer, Problem> {
+/// The answer, and the edition that it shows.
+async fn load_leaderboard(
+    api: &ApiState,
+    board: Board,
+    page: Page,
+) -> Result<(Answer, Option<Edition>), Problem> {
     let (snapshot_id, first) = match &page.start {
         Start::Offset(offset) => (None, i64::from(*offset)),
         Start::After(cursor) => (Some(snapshot_of(cursor)), cursor.position.saturating_add(1)),
@@ -211,7 +227,8 @@ async fn load_leaderboard(api: &ApiState, board: Board, page: Page) -> Result<An
         };
         Some(cursor.encode())
     });
-    Answer::json(&checkpoint, Freshness::Revalidate, &body)
+    let edition = found.as_ref().and_then(|page| page.edition);
+    Ok((Answer::json(&checkpoint, Freshness::Revalidate, &body)?, edition))
 }
 
 /// The snapshot in a cursor's tail, whose length decoding has checked.

@@ -2,6 +2,7 @@
 //! identity and a year of days.
 
 use chert_store::Store;
+use chert_store::entities::leaderboard::edition::find_edition;
 use chert_store::entities::leaderboard::query::{Extent, list_board, list_board_around};
 use chert_store::entities::leaderboard::{Board, Kind, Metric, Scope, Timeframe};
 use chert_store::entities::oracle::performance::Window;
@@ -85,6 +86,8 @@ async fn check_all(plans: &Plans, store: &Store) {
         let extent = Extent { snapshot_id: None, first, rows: 100 };
         check(plans, &by, list_board(db, board(Scope::Identities), extent)).await;
     }
+    let by = expect("edition", &["leaderboard_snapshots_board"]);
+    check(plans, &by, find_edition(db, board(Scope::Identities))).await;
     let pages = ["leaderboard_pages_pkey", "pouw_accounts_pkey", "wallet_links_key"];
     let by = expect("board of addresses", &pages);
     let snapshot_id: i64 = sqlx::query_scalar(

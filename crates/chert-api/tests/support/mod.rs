@@ -88,8 +88,7 @@ impl TestServer {
         if blocks > 0 {
             fill(&pool, 0, blocks, txs).await;
         }
-        let nonces = Arc::new(store.clone());
-        let server = Self::serve(store, settings, nonces, Some(database)).await;
+        let server = Self::serve(store, settings, None, Some(database)).await;
         server.wait_until_seen(blocks - 1).await;
         server
     }
@@ -102,19 +101,32 @@ impl TestServer {
         nonces: Option<Arc<dyn NonceStore>>,
     ) -> Self {
         let store = Store::from_pool(self.pool.clone()).unwrap();
-        let nonces = nonces.unwrap_or_else(|| Arc::new(store.clone()));
         Self::serve(store, settings, nonces, None).await
+    }
+
+    /// Another instance with connections of its own to a database. It must not outlive the first.
+    pub async fn sibling_at(&self, url: &str, settings: ApiSettings) -> Self {
+        let store = Store::connect_lazy(&PoolSettings::new(url)).unwrap();
+        Self::serve(store, settings, None, None).await
+    }
+
+    /// Where the first instance's database is.
+    pub fn url(&self) -> String {
+        self._database.as_ref().unwrap().url.clone()
     }
 
     async fn serve(
         store: Store,
         settings: ApiSettings,
-        nonces: Arc<dyn NonceStore>,
+        nonces: Option<Arc<dyn NonceStore>>,
         database: Option<TestDatabase>,
     ) -> Self {
         let pool = store.pool().clone();
         let metrics = METRICS.get_or_init(|| chert_api::metrics::install().unwrap()).clone();
-        let state = ApiState::with_nonces(store, settings, metrics, nonces);
+        let state = match nonces {
+            Some(nonces) => ApiState::with_nonces(store, settings, metrics, nonces),
+            None => ApiState::new(store, settings, metrics),
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();

@@ -218,7 +218,7 @@ fn a_good_signature_is_good() {
         let signed = signed(body);
         let claim = signed.check().unwrap();
         assert_eq!(claim.public_key, key().verifying_key().as_bytes());
-        assert_eq!(claim.dead_s, NOW_S + 360);
+        assert_eq!(claim.life.dead_s, NOW_S + 360);
         // The clocks may differ by a minute, both ways.
         assert!(signed.check_at(&[], NOW_S - 60).is_ok());
         assert!(signed.check_at(&[], NOW_S + 360).is_ok());

@@ -6,6 +6,7 @@
 //! truth: all of it can be made again from `pouw_scores` at any time.
 
 pub mod board;
+pub mod edition;
 mod encoding;
 mod figure;
 mod figures;

@@ -9,6 +9,7 @@ use silica_models::IdentityId;
 use sqlx::PgExecutor;
 
 use super::board::{Board, Scope};
+use super::edition::Edition;
 use super::encoding::{Line, PAGE_ROWS, Place, decode_page, find_place};
 use super::percentile::percentile_hundredths;
 use crate::privacy::Guarded;
@@ -28,6 +29,8 @@ pub struct BoardPage {
     pub lines: Vec<BoardLine>,
     /// Position of the last line of the page where others follow it.
     pub last_position: Option<i64>,
+    /// What it follows from; only of boards of identities.
+    pub edition: Option<Edition>,
 }
 
 /// A line of a board as it may be shown.
@@ -82,6 +85,8 @@ struct Read {
     checkpoint: Checkpoint,
     /// Snapshot, participants, time.
     head: Option<(i64, i64, i64)>,
+    /// How often anything changed of what identities show.
+    visibility: Option<i64>,
     /// Pages by number.
     bodies: Vec<(i32, Vec<u8>)>,
     pieces: Vec<Piece>,
@@ -107,6 +112,7 @@ macro_rules! collect {
             .zip(first.participants)
             .zip(first.computed_at)
             .map(|((s, p), c)| (s, p, c));
+        let visibility = first.visibility;
         let mut bodies = Vec::new();
         let mut pieces = Vec::with_capacity(rows.len());
         for row in rows {
@@ -115,7 +121,7 @@ macro_rules! collect {
             let (identity_id, display_name) = (row.identity_id, row.display_name);
             pieces.push(Piece { page_no, n, identity_id, display_name, address: row.address });
         }
-        Read { checkpoint, head, bodies, pieces }
+        Read { checkpoint, head, visibility, bodies, pieces }
     }};
 }
 
@@ -128,7 +134,7 @@ pub async fn list_board(
     board: Board,
     extent: Extent,
 ) -> Result<(Checkpoint, Option<BoardPage>), StoreError> {
-    let Read { checkpoint, head, bodies, pieces } = match board.scope() {
+    let Read { checkpoint, head, visibility, bodies, pieces } = match board.scope() {
         Scope::Identities => timed!("list_identity_board", identities(db, board, extent)).await?,
         Scope::Addresses => timed!("list_address_board", accounts(db, board, extent)).await?,
     };
@@ -152,7 +158,9 @@ pub async fn list_board(
         }
     }
     let last_position = Some(extent.last()).filter(|last| last + 1 < participants);
-    let page = BoardPage { snapshot_id, participants, computed_at_ms, lines, last_position };
+    let edition = visibility.map(|visibility| Edition { snapshot_id, computed_at_ms, visibility });
+    let page =
+        BoardPage { snapshot_id, participants, computed_at_ms, lines, last_position, edition };
     Ok((checkpoint, Some(page)))
 }
 
@@ -185,10 +193,12 @@ async fn identities(
                   c.finalized_height AS cp_finalized_height, c.finality_depth AS cp_finality_depth,
                   c.node_height AS cp_node_height, c.bulk AS cp_bulk,
                   s.snapshot_id AS "snapshot_id?", s.participants AS "participants?",
-                  s.computed_at AS "computed_at?", l.page_no AS "page_no?", l.n AS "n?",
+                  s.computed_at AS "computed_at?", v.generation AS "visibility?",
+                  l.page_no AS "page_no?", l.n AS "n?",
                   l.body AS "body?", l.identity_id AS "identity_id?",
                   l.display_name AS "display_name?", NULL::text AS address
            FROM checkpoints c
+           LEFT JOIN visibility v ON v.id = 1
            LEFT JOIN LATERAL (
                SELECT snapshot_id, participants, computed_at FROM leaderboard_snapshots
                WHERE board = $1 AND ($2::bigint IS NULL OR snapshot_id = $2)
@@ -233,7 +243,7 @@ async fn accounts(
                   c.finalized_height AS cp_finalized_height, c.finality_depth AS cp_finality_depth,
                   c.node_height AS cp_node_height, c.bulk AS cp_bulk,
                   s.snapshot_id AS "snapshot_id?", s.participants AS "participants?",
-                  s.computed_at AS "computed_at?", l.page_no AS "page_no?", l.n AS "n?",
+                  s.computed_at AS "computed_at?", NULL::bigint AS visibility, l.page_no AS "page_no?", l.n AS "n?",
                   l.body AS "body?", l.identity_id AS "identity_id?",
                   l.display_name AS "display_name?", l.address AS "address?"
            FROM checkpoints c
