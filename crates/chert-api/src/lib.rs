@@ -26,5 +26,5 @@ mod state;
 pub use error::Problem;
 pub use openapi::openapi_json;
 pub use operations::serve_operations;
-pub use server::{router, serve};
+pub use server::{ConnectionLimits, Tls, TlsError, router, serve};
 pub use state::{ApiSettings, ApiState};

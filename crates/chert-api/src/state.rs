@@ -13,7 +13,9 @@ use crate::auth::nonces::NonceStore;
 use crate::cache::AnswerCache;
 use crate::jsonrpc::{CALLS_AT_ONCE, NodePassthrough};
 use crate::metrics::HttpMetrics;
+use crate::middleware::load::Load;
 use crate::middleware::rate_limit::RateLimits;
+use crate::server::{ConnectionLimits, Tls};
 use crate::snapshot::Snapshot;
 
 /// Requests that may wait for the indexer to read a balance at the same time; others are answered
@@ -37,6 +39,12 @@ pub struct ApiSettings {
     pub cache_bytes: u64,
     /// Time limit of one request.
     pub request_timeout: Duration,
+    /// Requests under way at once; more are refused with 503.
+    pub requests_max: usize,
+    /// Bounds of connections.
+    pub connections: ConnectionLimits,
+    /// Certificate and key; none for HTTP in the clear.
+    pub tls: Option<Tls>,
     /// How long a request for a balance that was never read waits for the indexer.
     pub balance_wait: Duration,
     /// Decimals of the currency, for display only.
@@ -56,6 +64,9 @@ impl Default for ApiSettings {
             trusted_proxies: Vec::new(),
             cache_bytes: 1 << 30,
             request_timeout: Duration::from_secs(5),
+            requests_max: 16_384,
+            connections: ConnectionLimits::default(),
+            tls: None,
             balance_wait: Duration::from_millis(1500),
             decimals: 9,
             network: None,
@@ -77,6 +88,7 @@ struct Inner {
     http_metrics: HttpMetrics,
     cache: AnswerCache,
     limits: RateLimits,
+    load: Load,
     authentication: Authentication,
     snapshot: RwLock<Arc<Snapshot>>,
     balance_waits: Semaphore,
@@ -108,6 +120,7 @@ impl ApiState {
             http_metrics: HttpMetrics::new(),
             cache: AnswerCache::new(settings.cache_bytes),
             limits: RateLimits::new(settings.anonymous_rpm, settings.authenticated_rpm),
+            load: Load::new(settings.requests_max),
             authentication: Authentication::new(nonces),
             snapshot: RwLock::new(Arc::new(Snapshot::unknown())),
             balance_waits: Semaphore::new(BALANCE_WAITS_MAX),
@@ -154,6 +167,10 @@ impl ApiState {
 
     pub(crate) fn limits(&self) -> &RateLimits {
         &self.inner.limits
+    }
+
+    pub(crate) fn load(&self) -> &Load {
+        &self.inner.load
     }
 
     pub(crate) fn authentication(&self) -> &Authentication {

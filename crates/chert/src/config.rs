@@ -1,6 +1,7 @@
 //! Configuration: built-in defaults, file, environment, flags; anything unknown is refused.
 
 mod oracles;
+mod server;
 
 use std::path::Path;
 use std::time::Duration;
@@ -54,6 +55,15 @@ section!(Server {
     grpc_port: u16,
     request_timeout_ms: u64,
     trusted_proxies: Vec<IpNet>,
+    tls_cert: String,
+    tls_key: String,
+    max_connections: u32,
+    max_connections_per_client: u32,
+    max_requests: u32,
+    header_timeout_ms: u64,
+    body_timeout_ms: u64,
+    idle_timeout_ms: u64,
+    stall_timeout_ms: u64,
     decimals: u8,
 });
 section!(Jsonrpc { passthrough: bool });
@@ -61,6 +71,9 @@ section!(Database {
     url: String,
     max_connections: u32,
     min_connections: u32,
+    reads_at_once: u32,
+    statement_timeout_ms: u64,
+    short_statement_timeout_ms: u64,
     pgbouncer: bool,
     direct_url: String,
 });
@@ -134,9 +147,14 @@ impl Config {
         within("oracles.long_poll_ms", self.oracles.long_poll_ms, 0, 30_000)?;
         within("oracles.probe_interval_ms", self.oracles.probe_interval_ms, 100, 3_600_000)?;
         within("chain.rpc_timeout_ms", self.chain.rpc_timeout_ms, 100, 60_000)?;
-        within("server.request_timeout_ms", self.server.request_timeout_ms, 100, 60_000)?;
-        within("server.decimals", self.server.decimals.into(), 0, 30)?;
+        self.server.check()?;
         within("database.max_connections", self.database.max_connections.into(), 1, 10_000)?;
+        for (key, value) in [
+            ("database.statement_timeout_ms", self.database.statement_timeout_ms),
+            ("database.short_statement_timeout_ms", self.database.short_statement_timeout_ms),
+        ] {
+            within(key, value, 10, 60_000)?;
+        }
         ensure!(
             self.database.min_connections <= self.database.max_connections,
             "database.min_connections must not be above database.max_connections"
@@ -191,11 +209,15 @@ impl Config {
             "no database is configured; set database.url in config/api.toml, \
              CHERT_API__DATABASE__URL, or --database-url (`chert up` alone brings its own)"
         );
+        let within_request =
+            |ms: u64| Duration::from_millis(ms.min(self.server.request_timeout_ms));
         Ok(PoolSettings {
             url: self.database.url.clone(),
             max_connections: self.database.max_connections,
             min_connections: self.database.min_connections,
-            statement_timeout: Duration::from_millis(self.server.request_timeout_ms),
+            statement_timeout: within_request(self.database.statement_timeout_ms),
+            short_statement_timeout: within_request(self.database.short_statement_timeout_ms),
+            reads_at_once: usize::try_from(self.database.reads_at_once)?,
             pgbouncer: self.database.pgbouncer,
             copies: false,
         })
@@ -210,9 +232,9 @@ impl Config {
         Ok(PoolSettings::new(url))
     }
 
-    /// Settings of the server.
-    pub fn api_settings(&self) -> ApiSettings {
-        ApiSettings {
+    /// Settings of the server; certificate and key are read by [`Server::tls`].
+    pub fn api_settings(&self) -> anyhow::Result<ApiSettings> {
+        Ok(ApiSettings {
             anonymous_rpm: self.rate_limiting.anonymous_rpm,
             authenticated_rpm: self.rate_limiting.authenticated_rpm,
             authorities: self.authentication.authorities.clone(),
@@ -220,8 +242,10 @@ impl Config {
             cache_bytes: self.cache.budget_mb.saturating_mul(1 << 20),
             request_timeout: Duration::from_millis(self.server.request_timeout_ms),
             decimals: self.server.decimals,
+            requests_max: usize::try_from(self.server.max_requests)?,
+            connections: self.server.connection_limits()?,
             ..ApiSettings::default()
-        }
+        })
     }
 
     /// Settings of the indexer.

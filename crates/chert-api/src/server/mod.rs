@@ -1,0 +1,64 @@
+//! The router, and serving it.
+
+mod accept;
+mod activity;
+mod clients;
+mod connection;
+mod limits;
+mod tls;
+
+use std::future::Future;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use accept::Acceptor;
+pub use limits::ConnectionLimits;
+pub use tls::{Tls, TlsError};
+
+use crate::auth::nonces;
+use crate::body::BODY_BYTES_MAX;
+use crate::middleware::{self, encoding};
+use crate::state::ApiState;
+use crate::{routes, snapshot};
+
+/// Every route under the whole middleware.
+pub fn router(state: ApiState) -> Router {
+    let edge = axum::middleware::from_fn_with_state(state.clone(), middleware::edge);
+    routes::router()
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(encoding::layer())
+        .layer(edge)
+        .with_state(state)
+}
+
+/// Serves until `shutdown` ends, then lets requests in flight finish.
+///
+/// # Errors
+/// None today: what goes wrong on one connection ends that connection.
+pub async fn serve(
+    listener: TcpListener,
+    state: ApiState,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let stop = CancellationToken::new();
+    let refresher = tokio::spawn(snapshot::keep_fresh(state.clone(), stop.clone()));
+    let sweeper = tokio::spawn(nonces::keep_short(state.clone(), stop.clone()));
+    let settings = state.settings();
+    let acceptor = Acceptor::new(
+        settings.connections.clone(),
+        settings.trusted_proxies.clone(),
+        settings.tls.clone(),
+    );
+    acceptor.run(listener, router(state), shutdown).await;
+    stop.cancel();
+    if refresher.await.is_err() {
+        tracing::error!("the snapshot task panicked");
+    }
+    if sweeper.await.is_err() {
+        tracing::error!("the task that forgets nonces panicked");
+    }
+    Ok(())
+}
