@@ -83,8 +83,10 @@ const HEX_32: &str = "^(0[xX])?[0-9a-fA-F]{64}$";
 const BLOCK: &str = "^([0-9]{1,63}|(0[xX])?[0-9a-fA-F]{64})$";
 /// Any text without control characters.
 const TEXT: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
-/// The same where it is counted in bytes.
+/// Texts that are counted in bytes.
 const ASCII: &str = "^[ -~]+$";
+/// The same without blanks.
+const GRAPHIC: &str = "^[!-~]+$";
 
 /// Says of a parameter what its type does not.
 fn constrain(path: &str, parameter: &mut Value) {
@@ -94,7 +96,8 @@ fn constrain(path: &str, parameter: &mut Value) {
         "id" if path.starts_with("/v1/identity/") => HEX_32,
         "id" => ASCII,
         "height" => BLOCK,
-        "addr" | "address" | "oracle_id" | "hash" | "q" | "name" => TEXT,
+        "oracle_id" => GRAPHIC,
+        "addr" | "address" | "hash" | "q" => TEXT,
         _ => return,
     };
     if let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) {

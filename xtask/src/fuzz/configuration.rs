@@ -19,6 +19,13 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What holds for all operations.
 const GENERAL: &str = r#"# Written by `xtask fuzz`.
+[checks]
+enabled = true
+
+[checks.negative_data_rejection]
+# Too large a request is refused for that before its meaning is looked at.
+expected-statuses = ["400", "401", "403", "404", "405", "408", "409", "413", "414", "415", "431"]
+
 [checks.ensure_resource_availability]
 # POST /v1/identity prepares an update to be signed and sent to a node; nothing is made here.
 enabled = false

@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .args(["run", &format!("{}/openapi.json", server.url())])
         .args(["--seed", &arguments.seed.to_string()])
         .args(["--max-time", &arguments.seconds.to_string()])
-        .args(["--checks", "all", "--phases", "examples,coverage,fuzzing,stateful"])
+        .args(["--phases", "examples,coverage,fuzzing,stateful"])
         .args(["--generation-database", "none", "--continue-on-failure", "--no-color"])
         .kill_on_drop(true);
     let limit = std::time::Duration::from_secs(arguments.seconds + REPORT_S);
