@@ -34,7 +34,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
