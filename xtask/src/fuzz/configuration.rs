@@ -19,6 +19,10 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What holds for all operations.
 const GENERAL: &str = r#"# Written by `xtask fuzz`.
+request-timeout = 10.0
+# A stream of events goes on for ever.
+max-stream-events = 2
+
 [checks]
 enabled = true
 
@@ -40,8 +44,9 @@ include-path = "/jsonrpc"
 checks.negative_data_rejection.enabled = false
 "#;
 
-/// Operations that refuse some values that fit their schema: rules between fields of a draft.
-const DRAFTS: [&str; 4] = [
+/// Operations that refuse some values that fit their schema: rules between fields or parameters.
+const WITH_RULES: [&str; 5] = [
+    "GET /v1/pouw/leaderboard/around/{identity_id}",
     "POST /v1/identity",
     "PUT /v1/identity/{id}",
     "DELETE /v1/identity/{id}",
@@ -58,7 +63,7 @@ pub(super) async fn write(directory: &Path, server: &Server) -> anyhow::Result<P
     let known = known.context("the development chain's feeds were not read in time")?;
     let mut text = GENERAL.to_owned();
     let cursors = with_cursor(&document);
-    for name in cursors.iter().map(String::as_str).chain(DRAFTS) {
+    for name in cursors.iter().map(String::as_str).chain(WITH_RULES) {
         // A cursor is a list's own word: no pattern tells a good one.
         write!(
             text,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chert_api::{ApiSettings, ConnectionLimits};
+use chert_api::ApiSettings;
 use chert_store::{PoolSettings, Store};
 use chert_testkit::TestDatabase;
 use reqwest::{Client, Response};
@@ -69,8 +69,7 @@ async fn problem(response: Response) -> (u16, String, Option<String>) {
 
 #[tokio::test]
 async fn what_cannot_be_read_soon_is_refused_and_the_rest_goes_on() {
-    let connections = ConnectionLimits { per_client_max: 0, ..ConnectionLimits::default() };
-    let settings = ApiSettings { connections, request_timeout: PATIENCE, ..support::settings() };
+    let settings = ApiSettings { request_timeout: PATIENCE, ..support::settings() };
     let stage = Stage::set(PATIENCE, settings).await;
     let blocking = stage.block().await;
     // One takes the only connection for short reads; those that follow wait for it, and not long.
