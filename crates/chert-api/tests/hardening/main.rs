@@ -1,6 +1,6 @@
 //! Clients that do not mean well, over real sockets. Limits are short here, and outcomes are looked
 //! at, never times: whatever must end is waited for with a patience that no machine needs.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod http2;
 mod overload;
