@@ -1,6 +1,7 @@
 //! Developer tasks: `cargo run -p xtask -- <task>`, mostly called through `./chert`.
 
 mod bench;
+mod fuzz;
 mod openapi;
 mod sqlx;
 mod test;
@@ -25,6 +26,8 @@ enum Task {
     Test(test::Arguments),
     /// Measure against anchors in the same run
     Bench(bench::Arguments),
+    /// Ask a real server everything its description allows, and much that it does not
+    Fuzz(fuzz::Arguments),
     /// Check rules of this code base that no compiler knows
     Tidy,
     /// Write openapi.json, or check that it is current
@@ -38,6 +41,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
         Task::Test(arguments) => test::run(arguments).await,
         Task::Bench(arguments) => bench::run(arguments).await,
+        Task::Fuzz(arguments) => fuzz::run(arguments).await,
         Task::Tidy => tidy::run(),
         Task::Openapi(arguments) => openapi::run(&arguments),
         Task::Sqlx => sqlx::run().await,

@@ -1,12 +1,58 @@
-//! Strict reading of JSON bodies: one object, nothing unknown in it, refused in words.
+//! Bodies of requests: read whole, bounded in size and time, before anything is done for the request;
+//! and strict reading of JSON: one object, nothing unknown in it, refused in words.
 
-use bytes::Bytes;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use serde::de::DeserializeOwned;
 
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
+use crate::state::ApiState;
+
+/// Longest request body, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// Longest description of a defect that goes into an answer, in characters: it may quote the body.
 const REASON_CHARS_MAX: usize = 200;
+
+/// Waits until the body is there, so that a slow sender holds nothing but its connection.
+///
+/// # Errors
+/// 408 beyond `server.body_timeout_ms`, 413 above 64 KiB, 415 for a compressed one: what it grows to
+/// is not known before it is read.
+pub async fn arrived(api: &ApiState, request: Request) -> Result<Request, Problem> {
+    if request.body().is_end_stream() {
+        return Ok(request);
+    }
+    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|coding| *coding != IDENTITY) {
+        let detail = "Send the body as it is, without a content-encoding.";
+        return Err(Problem::new(Kind::EncodingRefused, detail));
+    }
+    let (parts, body) = request.into_parts();
+    let time = api.settings().connections.body_time_max;
+    let body = tokio::time::timeout(time, whole(body)).await.map_err(|_| {
+        metrics::counter!("chert_bodies_too_slow_total").increment(1);
+        Problem::new(Kind::BodyTooSlow, "The request body did not arrive in time.")
+    })??;
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// The body, up to the limit of every body.
+pub async fn whole(body: Body) -> Result<Bytes, Problem> {
+    let mut whole = BytesMut::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::of_status(StatusCode::BAD_REQUEST))?;
+        if whole.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
 
 /// Reads a body whose type says `deny_unknown_fields`. The size is limited before (64 KiB).
 ///

@@ -25,6 +25,8 @@ const ACCEPTED_SIGNATURE: HeaderValue = HeaderValue::from_static(
 );
 /// Seconds after which a client may ask again when the database is away.
 const UNAVAILABLE_RETRY_S: u32 = 2;
+/// Seconds after which a client may ask again when there is too much to do.
+const OVERLOADED_RETRY_S: u32 = 1;
 /// Seconds after which a client may ask again while the indexes are being built.
 const INDEX_BUILDING_RETRY_S: u32 = 10;
 
@@ -47,6 +49,10 @@ pub enum Kind {
     MethodNotAllowed,
     /// The request body is above the limit.
     BodyTooLarge,
+    /// The request body did not arrive within its time.
+    BodyTooSlow,
+    /// The request body is compressed.
+    EncodingRefused,
     /// The URI is above the limit.
     UriTooLong,
     /// The request's headers are above the limit.
@@ -59,6 +65,8 @@ pub enum Kind {
     Internal,
     /// The database cannot be reached.
     Unavailable,
+    /// There is more to do than can be done soon.
+    Overloaded,
     /// The first fill of the store is under way.
     IndexBuilding,
     /// The time limit of the request passed.
@@ -67,7 +75,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for the API description.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidParameter,
         Self::NotFound,
         Self::StatsHidden,
@@ -76,12 +84,15 @@ impl Kind {
         Self::VersionConflict,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
+        Self::BodyTooSlow,
+        Self::EncodingRefused,
         Self::UriTooLong,
         Self::HeadersTooLarge,
         Self::SignatureRefused,
         Self::RateLimited,
         Self::Internal,
         Self::Unavailable,
+        Self::Overloaded,
         Self::IndexBuilding,
         Self::Timeout,
     ];
@@ -103,6 +114,14 @@ impl Kind {
             Self::BodyTooLarge => {
                 ("body-too-large", "Request body too large", StatusCode::PAYLOAD_TOO_LARGE)
             }
+            Self::BodyTooSlow => {
+                ("body-too-slow", "Request body too slow", StatusCode::REQUEST_TIMEOUT)
+            }
+            Self::EncodingRefused => (
+                "encoding-refused",
+                "Encoding of the request body refused",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ),
             Self::UriTooLong => ("uri-too-long", "URI too long", StatusCode::URI_TOO_LONG),
             Self::HeadersTooLarge => (
                 "headers-too-large",
@@ -119,6 +138,7 @@ impl Kind {
             Self::Unavailable => {
                 ("unavailable", "Temporarily unavailable", StatusCode::SERVICE_UNAVAILABLE)
             }
+            Self::Overloaded => ("overloaded", "Too busy", StatusCode::SERVICE_UNAVAILABLE),
             Self::IndexBuilding => {
                 ("index-building", "Index is being built", StatusCode::SERVICE_UNAVAILABLE)
             }
@@ -199,6 +219,13 @@ impl Problem {
         Self::new(Kind::Timeout, "The request took longer than its time limit; try again.")
     }
 
+    /// More to do than can be done soon: 503. Refused early, so that what is accepted stays fast.
+    pub fn overloaded() -> Self {
+        let detail = "The server has more to do than it can do soon; try again shortly.";
+        let retry_after_s = Some(OVERLOADED_RETRY_S);
+        Self { retry_after_s, ..Self::new(Kind::Overloaded, detail) }
+    }
+
     /// A look-up that needs an index which the first fill has not built yet: 503.
     pub fn index_building(checkpoint: &Checkpoint) -> Self {
         let detail = format!(
@@ -222,7 +249,7 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Self::new(Kind::BodyTooLarge, "The request body is above 64 KiB.")
             }
-            StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => Self::timeout(),
+            StatusCode::GATEWAY_TIMEOUT => Self::timeout(),
             status if status.is_client_error() => Self::invalid("The request is malformed."),
             status => Self::internal(format_args!("a layer answered {status}")),
         }
@@ -266,6 +293,7 @@ impl From<StoreError> for Problem {
                 let detail = "The database cannot be reached at the moment; try again shortly.";
                 Self::new(Kind::Unavailable, detail)
             }
+            Outage::Overloaded => Self::overloaded(),
             Outage::Timeout => Self::timeout(),
             Outage::Fault => Self::internal(""),
         };

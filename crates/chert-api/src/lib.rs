@@ -29,6 +29,6 @@ pub use cache::CacheBound;
 pub use error::Problem;
 pub use openapi::openapi_json;
 pub use operations::serve_operations;
-pub use server::{router, serve};
+pub use server::{ConnectionLimits, Tls, TlsError, router, serve};
 pub use state::{ApiSettings, ApiState};
 pub use valkey::{ANSWER_TIME, Valkey, ValkeyUrlError};

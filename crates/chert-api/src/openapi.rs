@@ -78,8 +78,41 @@ fn security_schemes() -> Value {
     }})
 }
 
+/// 32 bytes.
+const HEX_32: &str = "^(0[xX])?[0-9a-fA-F]{64}$";
+/// A height, or the hash of a block.
+const BLOCK: &str = "^([0-9]{1,63}|(0[xX])?[0-9a-fA-F]{64})$";
+/// Any text without control characters.
+const TEXT: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
+/// Texts that are counted in bytes.
+const ASCII: &str = "^[ -~]+$";
+/// The same without blanks.
+const GRAPHIC: &str = "^[!-~]+$";
+
+/// Says of a parameter what its type does not.
+fn constrain(path: &str, parameter: &mut Value) {
+    let name = parameter.get("name").and_then(Value::as_str).unwrap_or_default();
+    let pattern = match name {
+        "identity_id" | "submission_id" => HEX_32,
+        "id" if path.starts_with("/v1/identity/") => HEX_32,
+        "id" => ASCII,
+        "height" => BLOCK,
+        "oracle_id" => GRAPHIC,
+        "addr" | "address" | "hash" | "q" => TEXT,
+        _ => return,
+    };
+    if let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) {
+        schema.entry("pattern").or_insert_with(|| pattern.into());
+    }
+}
+
 /// Adds to one operation what all have in common.
 fn complete(method: &str, path: &str, operation: &mut Value) {
+    for parameter in
+        operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten()
+    {
+        constrain(path, parameter);
+    }
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else {
         return;
     };
@@ -113,7 +146,7 @@ fn complete(method: &str, path: &str, operation: &mut Value) {
             Kind::IndexBuilding => false,
             Kind::SnapshotExpired => path == "/v1/pouw/leaderboard",
             Kind::InvalidParameter | Kind::UriTooLong => true,
-            Kind::RateLimited | Kind::SignatureRefused => !never_refused,
+            Kind::RateLimited | Kind::SignatureRefused | Kind::Overloaded => !never_refused,
             Kind::Unavailable | Kind::Timeout => data,
             _ => true,
         };
@@ -174,7 +207,10 @@ fn problems() -> Value {
             }},
             "headers": {"x-request-id": header_ref("x-request-id")},
         });
-        let retry = matches!(kind, Kind::RateLimited | Kind::Unavailable | Kind::IndexBuilding);
+        let retry = matches!(
+            kind,
+            Kind::RateLimited | Kind::Unavailable | Kind::Overloaded | Kind::IndexBuilding
+        );
         if let Some(headers) = response.get_mut("headers").and_then(Value::as_object_mut)
             && retry
         {

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::routes::health::{get_health, get_metrics, get_readiness};
+use crate::server::{Acceptor, ConnectionLimits};
 use crate::snapshot;
 use crate::state::ApiState;
 
@@ -24,10 +25,12 @@ pub async fn serve_operations(
         .route("/health/ready", get(get_readiness))
         .route("/metrics", get(get_metrics))
         .with_state(state);
-    let outcome = axum::serve(listener, router).with_graceful_shutdown(shutdown).await;
+    // Loopback or an inside network: every client is the operator's.
+    let limits = ConnectionLimits { per_client_max: 0, ..ConnectionLimits::default() };
+    Acceptor::new(limits, Vec::new(), None).run(listener, router, shutdown).await;
     stop.cancel();
     if refresher.await.is_err() {
         tracing::error!("the snapshot task panicked");
     }
-    outcome
+    Ok(())
 }

@@ -14,7 +14,9 @@ use crate::auth::shared_nonces::SharedNonces;
 use crate::cache::{AnswerCache, CacheBound};
 use crate::jsonrpc::{CALLS_AT_ONCE, NodePassthrough};
 use crate::metrics::HttpMetrics;
+use crate::middleware::load::Load;
 use crate::middleware::rate_limit::RateLimits;
+use crate::server::{ConnectionLimits, Tls};
 use crate::snapshot::Snapshot;
 use crate::stream::{Hub, StreamSettings};
 use crate::valkey::Valkey;
@@ -48,6 +50,12 @@ pub struct ApiSettings {
     pub nonces_in_valkey: bool,
     /// Time limit of one request.
     pub request_timeout: Duration,
+    /// Requests under way at once; more are refused with 503.
+    pub requests_max: usize,
+    /// Bounds of connections.
+    pub connections: ConnectionLimits,
+    /// Certificate and key; none for HTTP in the clear.
+    pub tls: Option<Tls>,
     /// How long a request for a balance that was never read waits for the indexer.
     pub balance_wait: Duration,
     /// Decimals of the currency, for display only.
@@ -73,6 +81,9 @@ impl Default for ApiSettings {
             valkey: None,
             nonces_in_valkey: false,
             request_timeout: Duration::from_secs(5),
+            requests_max: 16_384,
+            connections: ConnectionLimits::default(),
+            tls: None,
             balance_wait: Duration::from_millis(1500),
             decimals: 9,
             streams: StreamSettings::default(),
@@ -95,6 +106,7 @@ struct Inner {
     http_metrics: HttpMetrics,
     cache: AnswerCache,
     limits: RateLimits,
+    load: Load,
     authentication: Authentication,
     snapshot: RwLock<Arc<Snapshot>>,
     balance_waits: Semaphore,
@@ -134,6 +146,7 @@ impl ApiState {
                 settings.authenticated_rpm,
                 settings.valkey.as_ref(),
             ),
+            load: Load::new(settings.requests_max),
             authentication: Authentication::new(nonces),
             snapshot: RwLock::new(Arc::new(Snapshot::unknown())),
             balance_waits: Semaphore::new(BALANCE_WAITS_MAX),
@@ -181,6 +194,10 @@ impl ApiState {
 
     pub(crate) fn limits(&self) -> &RateLimits {
         &self.inner.limits
+    }
+
+    pub(crate) fn load(&self) -> &Load {
+        &self.inner.load
     }
 
     pub(crate) fn authentication(&self) -> &Authentication {

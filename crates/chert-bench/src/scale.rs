@@ -40,6 +40,8 @@ pub(crate) struct Scale {
     pub(crate) large_blocks: Option<u64>,
     /// Length of a load.
     pub(crate) load: Duration,
+    /// How long the explorer's tabs are open.
+    pub(crate) tabs: Duration,
     /// Requests per second of the mixed load.
     pub(crate) mixed_per_s: u32,
     /// Requests per second of the latency comparisons.
@@ -82,6 +84,7 @@ pub(crate) const QUICK: Scale = Scale {
     api_blocks: 20_000,
     large_blocks: None,
     load: Duration::from_secs(2),
+    tabs: Duration::from_secs(40),
     mixed_per_s: 300,
     compare_per_s: 200,
     deep_page: 5_000,
@@ -108,6 +111,7 @@ pub(crate) const FULL: Scale = Scale {
     api_blocks: 110_000,
     large_blocks: Some(1_000_000),
     load: Duration::from_secs(5),
+    tabs: Duration::from_secs(600),
     mixed_per_s: 1_000,
     compare_per_s: 500,
     deep_page: 10_000,

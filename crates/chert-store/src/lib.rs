@@ -15,6 +15,7 @@ mod listen;
 mod migrate;
 mod pool;
 pub mod privacy;
+pub mod queue;
 pub mod read;
 mod readers;
 mod relay;
@@ -38,6 +39,7 @@ use sqlx::PgPool;
 pub struct Store {
     pool: PgPool,
     readers: Readers,
+    long_readers: Readers,
     /// Carries the pool's connections; dropped with the last handle.
     _hub: Option<relay::Hub>,
 }

@@ -5,16 +5,25 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
+use crate::queue::{ReadClass, current_class};
 use crate::relay::Hub;
 use crate::{Readers, Store, StoreError};
 
-/// How long a request may wait for a connection before it is refused.
+/// How long a transaction waits for a connection before it is refused, and how long opening one may
+/// take.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Prepared statements kept per connection; there are far fewer static statements than this.
 const STATEMENT_CACHE: usize = 256;
 
 /// Connections for transactions and changes at least; the rest of `max_connections` only reads.
 const POOLED_MIN: u32 = 4;
+/// One in so many connections for reads is for long ones; at least one is.
+const LONG_SHARE: usize = 5;
+/// Short reads at once per processor, where the setting does not say. More would wait for each other
+/// in the database instead of here, where waiting is bounded.
+const READS_PER_PROCESSOR: usize = 8;
+/// Short reads at once on the smallest machine.
+const READS_AT_ONCE_MIN: usize = 16;
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -25,8 +34,13 @@ pub struct PoolSettings {
     pub max_connections: u32,
     /// Connections kept open when idle.
     pub min_connections: u32,
-    /// `statement_timeout` of every connection; zero for none (the indexer's bulk work).
+    /// `statement_timeout` of every connection but those of short reads; zero for none (the
+    /// indexer's bulk work).
     pub statement_timeout: Duration,
+    /// `statement_timeout` of short reads, where it is the smaller of the two; zero for the same.
+    pub short_statement_timeout: Duration,
+    /// Short reads at once; 0 for what suits this machine's processors.
+    pub reads_at_once: usize,
     /// Behind a PgBouncer: no start-up options. The pooler must keep named prepared statements
     /// apart: 1.21 or newer with `max_prepared_statements`, or session pooling.
     pub pgbouncer: bool,
@@ -43,6 +57,8 @@ impl PoolSettings {
             max_connections: 20,
             min_connections: 0,
             statement_timeout: Duration::ZERO,
+            short_statement_timeout: Duration::ZERO,
+            reads_at_once: 0,
             pgbouncer: false,
             copies: false,
         }
@@ -50,12 +66,34 @@ impl PoolSettings {
 
     /// Options of one connection.
     pub fn connect_options(&self) -> Result<PgConnectOptions, StoreError> {
+        self.options_with(self.statement_timeout)
+    }
+
+    fn short_options(&self) -> Result<PgConnectOptions, StoreError> {
+        let both = [self.statement_timeout, self.short_statement_timeout];
+        let set = both.into_iter().filter(|timeout| !timeout.is_zero());
+        self.options_with(set.min().unwrap_or_default())
+    }
+
+    /// Connections for short and for long reads.
+    fn split(&self, reading: usize) -> (usize, usize) {
+        let long = (reading / LONG_SHARE).max(1);
+        let short = reading.saturating_sub(long).max(1);
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let wanted = match self.reads_at_once {
+            0 => (processors * READS_PER_PROCESSOR).max(READS_AT_ONCE_MIN),
+            wanted => wanted,
+        };
+        (short.min(wanted), long.min(wanted))
+    }
+
+    fn options_with(&self, statement_timeout: Duration) -> Result<PgConnectOptions, StoreError> {
         let options = PgConnectOptions::from_str(&self.url)?.application_name("chert");
         if self.pgbouncer {
             // A pooler refuses start-up parameters it does not track.
             return Ok(options.statement_cache_capacity(STATEMENT_CACHE).extra_float_digits(None));
         }
-        let timeout_ms = self.statement_timeout.as_millis().to_string();
+        let timeout_ms = statement_timeout.as_millis().to_string();
         Ok(options
             .statement_cache_capacity(STATEMENT_CACHE)
             .options([("statement_timeout", timeout_ms.as_str())]))
@@ -81,17 +119,20 @@ impl Store {
             // as an error of the first statement and the pool replaces it.
             .test_before_acquire(false)
             .connect_lazy_with(copying);
-        let reading = usize::try_from(reading).unwrap_or(1);
-        let readers = Readers::new(options, reading, ACQUIRE_TIMEOUT)?;
-        Ok(Self { pool, readers, _hub: hub })
+        let (short, long) = settings.split(usize::try_from(reading).unwrap_or(1));
+        let short_options = settings.short_options()?;
+        let readers = Readers::new(short_options, ReadClass::Short, short, ACQUIRE_TIMEOUT)?;
+        let long_readers = Readers::new(options, ReadClass::Long, long, ACQUIRE_TIMEOUT)?;
+        Ok(Self { pool, readers, long_readers, _hub: hub })
     }
 
     /// A store over an existing pool, with as many connections beside it for plain reads.
     pub fn from_pool(pool: PgPool) -> Result<Self, StoreError> {
         let connections = usize::try_from(pool.options().get_max_connections()).unwrap_or(1);
         let options = pool.connect_options().as_ref().clone();
-        let readers = Readers::new(options, connections, ACQUIRE_TIMEOUT)?;
-        Ok(Self { pool, readers, _hub: None })
+        let short = Readers::new(options.clone(), ReadClass::Short, connections, ACQUIRE_TIMEOUT)?;
+        let long_readers = Readers::new(options, ReadClass::Long, connections, ACQUIRE_TIMEOUT)?;
+        Ok(Self { pool, readers: short, long_readers, _hub: None })
     }
 
     /// For transactions, and for statements that change something.
@@ -99,14 +140,19 @@ impl Store {
         &self.pool
     }
 
-    /// For reads of one statement.
+    /// For reads of one statement: the connections of the current task's class
+    /// ([`crate::queue::as_long`]).
     pub fn readers(&self) -> &Readers {
-        &self.readers
+        match current_class() {
+            ReadClass::Short => &self.readers,
+            ReadClass::Long => &self.long_readers,
+        }
     }
 
     /// Connections that are open, and how many of them are idle.
     pub fn connections(&self) -> (usize, usize) {
-        let (open, idle) = self.readers.usage();
+        let (short, long) = (self.readers.usage(), self.long_readers.usage());
+        let (open, idle) = (short.0 + long.0, short.1 + long.1);
         let pooled = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
         (open.saturating_add(pooled), idle.saturating_add(self.pool.num_idle()))
     }

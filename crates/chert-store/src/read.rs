@@ -8,6 +8,7 @@ use sea_orm::{
     Statement, TransactionTrait,
 };
 
+use crate::queue::Saturated;
 use crate::{Checkpoint, Store, StoreError};
 
 /// Rows that a list statement may read at most: a full page and one more, which tells whether
@@ -111,8 +112,10 @@ impl Store {
 /// How a failed read looks from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outage {
-    /// The database cannot be reached or takes no more work: try again soon.
+    /// The database cannot be reached, or opens no more connections: try again soon.
     Unavailable,
+    /// Too many read at once, and nothing was read: try again soon.
+    Overloaded,
     /// The statement took longer than `statement_timeout`.
     Timeout,
     /// A defect of ours, or damaged data.
@@ -138,6 +141,7 @@ impl StoreError {
 
 fn sqlx_outage(error: &sqlx::Error) -> Outage {
     match error {
+        sqlx::Error::AnyDriverError(error) if error.is::<Saturated>() => Outage::Overloaded,
         sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed

@@ -5,23 +5,31 @@
 //! (`docs/performance.md`). Here a connection goes back as it is. What the ping was for is done
 //! without asking the server: a connection whose statement was not seen to its end (the client went
 //! away, the request took too long) or that failed is thrown away.
+//!
+//! The queue for a connection is where overload shows first, and where it ends: see [`crate::queue`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::{
-    Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult, TimeoutType,
+    Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult, TimeoutType, Timeouts,
 };
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Connection, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
 
+use crate::queue::{Queue, ReadClass};
+
 /// A connection is replaced after this time, so that fail-overs and changed settings reach it.
 const LIFETIME_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// An executor like sqlx's pool, for statements that change nothing.
 #[derive(Debug, Clone)]
-pub struct Readers(Pool<Dial>);
+pub struct Readers {
+    pool: Pool<Dial>,
+    queue: Arc<Queue>,
+}
 
 #[derive(Debug)]
 struct Dial(PgConnectOptions);
@@ -54,41 +62,58 @@ impl Manager for Dial {
 }
 
 impl Readers {
-    /// Up to `connections_max` connections, opened when needed; a statement waits at most
-    /// `wait_max` for one.
+    /// Up to `connections_max` connections, opened when needed, each within `dial_max`; how long a
+    /// statement waits for one is up to its class.
     pub(crate) fn new(
         options: PgConnectOptions,
+        class: ReadClass,
         connections_max: usize,
-        wait_max: Duration,
+        dial_max: Duration,
     ) -> Result<Self, sqlx::Error> {
         let pool = Pool::builder(Dial(options))
             .max_size(connections_max.max(1))
-            .wait_timeout(Some(wait_max))
-            .create_timeout(Some(wait_max))
+            .create_timeout(Some(dial_max))
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(|e| sqlx::Error::Configuration(e.into()))?;
-        Ok(Self(pool))
+        Ok(Self { pool, queue: Arc::new(Queue::new(class)) })
     }
 
     /// Open connections, and how many of them are idle.
     pub fn usage(&self) -> (usize, usize) {
-        let status = self.0.status();
+        let status = self.pool.status();
         (status.size, status.available)
     }
 
     /// A connection whose statement has begun.
     async fn begin(&self) -> Result<Object<Dial>, sqlx::Error> {
-        let mut line = self.0.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => error,
-            PoolError::Timeout(TimeoutType::Create) => {
-                sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+        let mut line = match self.get(Duration::ZERO).await {
+            Err(PoolError::Timeout(TimeoutType::Wait)) => {
+                let place = self.queue.enter()?;
+                let outcome = self.get(place.patience()).await;
+                if matches!(outcome, Err(PoolError::Timeout(TimeoutType::Wait))) {
+                    return Err(self.queue.refuse("patience").into());
+                }
+                outcome
             }
-            PoolError::Timeout(_) => sqlx::Error::PoolTimedOut,
+            at_once => {
+                self.queue.was_empty();
+                at_once
+            }
+        }
+        .map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            PoolError::Timeout(_) => sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()),
             _ => sqlx::Error::PoolClosed,
         })?;
         line.busy = true;
         Ok(line)
+    }
+
+    /// A connection, after waiting at most so long for somebody to give one back.
+    async fn get(&self, patience: Duration) -> Result<Object<Dial>, PoolError<sqlx::Error>> {
+        let create = self.pool.timeouts().create;
+        self.pool.timeout_get(&Timeouts { wait: Some(patience), create, recycle: None }).await
     }
 
     /// The statement has ended this way.
@@ -97,12 +122,17 @@ impl Readers {
         mut line: Object<Dial>,
         outcome: Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
-        if outcome.as_ref().err().is_some_and(is_broken) {
+        match outcome.as_ref().err() {
             // A server that hung up on one connection hung up on the idle ones as well: one
             // request fails for an outage, not one per connection.
-            self.0.retain(|_, _| false);
-        } else {
-            line.busy = false;
+            Some(error) if is_broken(error) => {
+                self.pool.retain(|_, _| false);
+            }
+            Some(error) if is_cancelled(error) => {
+                self.queue.count_cancelled();
+                line.busy = false;
+            }
+            _ => line.busy = false,
         }
         outcome
     }
@@ -116,6 +146,11 @@ fn is_broken(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57P")),
         _ => false,
     }
+}
+
+/// Whether `statement_timeout` ended the statement.
+fn is_cancelled(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("57014"))
 }
 
 impl<'c> Executor<'c> for &'c Readers {

@@ -1,6 +1,7 @@
 //! Configuration: built-in defaults, file, environment, flags; anything unknown is refused.
 
 mod oracles;
+mod server;
 
 use std::path::Path;
 use std::time::Duration;
@@ -56,6 +57,15 @@ section!(Server {
     grpc_port: u16,
     request_timeout_ms: u64,
     trusted_proxies: Vec<IpNet>,
+    tls_cert: String,
+    tls_key: String,
+    max_connections: u32,
+    max_connections_per_client: u32,
+    max_requests: u32,
+    header_timeout_ms: u64,
+    body_timeout_ms: u64,
+    idle_timeout_ms: u64,
+    stall_timeout_ms: u64,
     decimals: u8,
 });
 section!(Jsonrpc { passthrough: bool });
@@ -63,6 +73,9 @@ section!(Database {
     url: String,
     max_connections: u32,
     min_connections: u32,
+    reads_at_once: u32,
+    statement_timeout_ms: u64,
+    short_statement_timeout_ms: u64,
     pgbouncer: bool,
     direct_url: String,
 });
@@ -139,9 +152,14 @@ impl Config {
         within("oracles.long_poll_ms", self.oracles.long_poll_ms, 0, 30_000)?;
         within("oracles.probe_interval_ms", self.oracles.probe_interval_ms, 100, 3_600_000)?;
         within("chain.rpc_timeout_ms", self.chain.rpc_timeout_ms, 100, 60_000)?;
-        within("server.request_timeout_ms", self.server.request_timeout_ms, 100, 60_000)?;
-        within("server.decimals", self.server.decimals.into(), 0, 30)?;
+        self.server.check()?;
         within("database.max_connections", self.database.max_connections.into(), 1, 10_000)?;
+        for (key, value) in [
+            ("database.statement_timeout_ms", self.database.statement_timeout_ms),
+            ("database.short_statement_timeout_ms", self.database.short_statement_timeout_ms),
+        ] {
+            within(key, value, 10, 60_000)?;
+        }
         ensure!(
             self.database.min_connections <= self.database.max_connections,
             "database.min_connections must not be above database.max_connections"
@@ -205,11 +223,15 @@ impl Config {
             "no database is configured; set database.url in config/api.toml, \
              CHERT_API__DATABASE__URL, or --database-url (`chert up` alone brings its own)"
         );
+        let within_request =
+            |ms: u64| Duration::from_millis(ms.min(self.server.request_timeout_ms));
         Ok(PoolSettings {
             url: self.database.url.clone(),
             max_connections: self.database.max_connections,
             min_connections: self.database.min_connections,
-            statement_timeout: Duration::from_millis(self.server.request_timeout_ms),
+            statement_timeout: within_request(self.database.statement_timeout_ms),
+            short_statement_timeout: within_request(self.database.short_statement_timeout_ms),
+            reads_at_once: usize::try_from(self.database.reads_at_once)?,
             pgbouncer: self.database.pgbouncer,
             copies: false,
         })
@@ -231,9 +253,9 @@ impl Config {
         (!url.is_empty()).then(|| Valkey::new(url, answer_time)).transpose()
     }
 
-    /// Settings of the server.
-    pub fn api_settings(&self) -> ApiSettings {
-        ApiSettings {
+    /// Settings of the server; certificate and key are read by [`Server::tls`].
+    pub fn api_settings(&self) -> anyhow::Result<ApiSettings> {
+        Ok(ApiSettings {
             // `check` has refused an address that is none.
             valkey: self.valkey().ok().flatten(),
             nonces_in_valkey: self.authentication.nonces == "valkey",
@@ -258,8 +280,10 @@ impl Config {
                 lifetime: Duration::from_secs(self.streams.lifetime_seconds),
                 ..StreamSettings::default()
             },
+            requests_max: usize::try_from(self.server.max_requests)?,
+            connections: self.server.connection_limits()?,
             ..ApiSettings::default()
-        }
+        })
     }
 
     /// Settings of the indexer.

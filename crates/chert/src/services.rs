@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use chert_api::{ApiState, metrics};
+use chert_api::{ApiSettings, ApiState, Tls, metrics};
 use chert_indexer::{Indexer, IndexerError, Progress};
 use chert_sources::{NodeClient, NodeOptions, NodeSource, SourceSet};
 use chert_store::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,8 @@ use crate::passthrough::Nodes;
 
 /// A running API server.
 pub struct Api {
+    /// `http`, or `https` with a certificate.
+    pub scheme: &'static str,
     /// Bound address of REST.
     pub http: SocketAddr,
     /// Bound address of gRPC.
@@ -51,7 +54,13 @@ pub async fn start_api(
 ) -> anyhow::Result<Api> {
     let store = Store::connect_lazy(&config.api_pool()?)
         .context("database.url is not a PostgreSQL URL; it looks like postgres://user@host/name")?;
-    let state = ApiState::new(store, config.api_settings(), recorder);
+    let tls = config.server.tls()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let settings = ApiSettings { tls: tls.clone(), ..config.api_settings()? };
+    if let Some(tls) = tls {
+        reload_on_hangup(tls, stop.clone())?;
+    }
+    let state = ApiState::new(store, settings, recorder);
     if let Some(nodes) = Nodes::of(config)? {
         state.pass_through(Box::new(nodes));
     }
@@ -70,7 +79,25 @@ pub async fn start_api(
         chert_api::serve(listener, state, signal).await.context("the HTTP server failed")?;
         grpc_task.await.context("the gRPC server panicked")?
     });
-    Ok(Api { http, grpc, task })
+    Ok(Api { scheme, http, grpc, task })
+}
+
+/// Reads certificate and key again at every SIGHUP; what renews them sends one.
+fn reload_on_hangup(tls: Tls, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = hangup.recv() => {}
+            }
+            match tls.reload() {
+                Ok(()) => tracing::info!("certificate and key were read again"),
+                Err(error) => tracing::error!(%error, "the old certificate stays in use"),
+            }
+        }
+    });
+    Ok(())
 }
 
 /// Starts the indexer.

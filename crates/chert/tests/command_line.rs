@@ -29,6 +29,20 @@ fn with_file(content: &str) -> (tempfile::NamedTempFile, String) {
 }
 
 #[test]
+fn tls_files_that_cannot_be_used_are_named() {
+    let both = "[server]\ntls_cert = \"/nowhere/cert.pem\"\ntls_key = \"/nowhere/key.pem\"\n";
+    for (content, part) in [
+        ("[server]\ntls_cert = \"/nowhere/cert.pem\"\n", "belong together"),
+        (both, "server.tls_cert: /nowhere/cert.pem cannot be read"),
+    ] {
+        let (_file, path) = with_file(content);
+        let url = format!("postgres://x@{NOWHERE}/x");
+        let output = run(&["serve", "--config", &path, "--database-url", &url]);
+        assert_one_sentence(&output, &[part]);
+    }
+}
+
+#[test]
 fn mistakes_in_the_file_name_file_and_key() {
     for (content, key) in [
         ("[server]\nprot = 1\n", "prot"),

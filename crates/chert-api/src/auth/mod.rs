@@ -18,53 +18,48 @@ pub mod refusal;
 pub(crate) mod shared_nonces;
 #[cfg(test)]
 mod tests;
+mod verifier;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use bytes::{Bytes, BytesMut};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use bytes::Bytes;
 use chert_store::entities::identity::find_holder;
-use futures::StreamExt;
 use silica_models::Address;
-use tokio::sync::Semaphore;
 
 use crate::answer::now_ms;
 use crate::error::Problem;
-use crate::middleware::BODY_BYTES_MAX;
 use crate::state::ApiState;
 pub use caller::Caller;
 use http_signature::{Message, SIGNATURE, SIGNATURE_INPUT};
-use keys::{AddressKind, Algorithm};
+use keys::AddressKind;
 use nonces::{NonceError, NonceStore};
-use policy::Claim;
 use refusal::Refusal;
+use verifier::Verifier;
 
 /// Says how a signed request was taken: `account`, `identity`, or `unavailable` where it was
 /// answered as an anonymous one because nobody could tell whether it is a replay.
 pub const AUTHENTICATION: HeaderName = HeaderName::from_static("chert-authentication");
 const INPUT: HeaderName = HeaderName::from_static(SIGNATURE_INPUT);
 const SIGNED: HeaderName = HeaderName::from_static(SIGNATURE);
-/// ML-DSA signatures verified at the same time at least; more on a machine with more than four
-/// processors, up to half of them. Others wait: one takes 0.15 to 0.6 ms of a processor
-/// (`docs/security.md`), which requests without a signature need, too.
-const SLOW_VERIFICATIONS_MIN: usize = 2;
-
 /// What authentication shares between requests.
 pub(crate) struct Authentication {
     nonces: Arc<dyn NonceStore>,
-    slow_verifications: Arc<Semaphore>,
+    verifier: Verifier,
 }
 
 impl Authentication {
     /// Over a memory of nonces.
     pub fn new(nonces: Arc<dyn NonceStore>) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let permits = (processors / 2).max(SLOW_VERIFICATIONS_MIN);
-        Self { nonces, slow_verifications: Arc::new(Semaphore::new(permits)) }
+        Self { nonces, verifier: Verifier::new() }
+    }
+
+    /// Where signatures are verified.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
     }
 }
 
@@ -83,7 +78,7 @@ pub(crate) async fn authenticate(
     request: Request,
 ) -> Result<(Request, Option<Caller>), Problem> {
     let (parts, body) = request.into_parts();
-    let body = if body.is_end_stream() { Bytes::new() } else { whole(body).await? };
+    let body = if body.is_end_stream() { Bytes::new() } else { crate::body::whole(body).await? };
     let outcome = identify(api, &parts, &body).await;
     let label = match &outcome {
         Ok(Some(_)) => "accepted",
@@ -99,20 +94,6 @@ pub(crate) async fn authenticate(
     Ok((request, caller))
 }
 
-/// The body, up to the limit of every body.
-async fn whole(body: Body) -> Result<Bytes, Problem> {
-    let mut whole = BytesMut::new();
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Problem::of_status(StatusCode::BAD_REQUEST))?;
-        if whole.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE));
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole.freeze())
-}
-
 async fn identify(api: &ApiState, parts: &Parts, body: &[u8]) -> Result<Option<Caller>, Problem> {
     let message = Message {
         method: parts.method.as_str(),
@@ -123,7 +104,9 @@ async fn identify(api: &ApiState, parts: &Parts, body: &[u8]) -> Result<Option<C
     };
     let now_s = now_ms().div_euclid(1000);
     let claim = policy::check(&message, body, &api.settings().authorities, now_s)?;
-    let (claim, good) = verify(api, claim).await?;
+    let algorithm = claim.algorithm;
+    let work = move || (claim.holds(), claim);
+    let (good, claim) = api.authentication().verifier.run(algorithm, work).await?;
     if !good {
         return Err(Refusal::BadSignature.into());
     }
@@ -141,30 +124,9 @@ async fn identify(api: &ApiState, parts: &Parts, body: &[u8]) -> Result<Option<C
             tracing::warn!(%error, "a signed request is answered as an anonymous one");
             Ok(None)
         }
+        Err(NonceError::Overloaded) => Err(Problem::overloaded()),
         Err(error @ NonceError::Failed(_)) => Err(Problem::internal(error)),
     }
-}
-
-/// Ed25519 at once; ML-DSA on a thread of its own, a few at a time.
-async fn verify(api: &ApiState, claim: Claim) -> Result<(Claim, bool), Problem> {
-    let started = Instant::now();
-    let algorithm = claim.algorithm;
-    let outcome = if algorithm == Algorithm::Ed25519 {
-        let good = claim.holds();
-        (claim, good)
-    } else {
-        let permits = Arc::clone(&api.authentication().slow_verifications);
-        let permit = permits.acquire_owned().await.map_err(Problem::internal)?;
-        let work = move || {
-            let good = claim.holds();
-            drop(permit);
-            (claim, good)
-        };
-        tokio::task::spawn_blocking(work).await.map_err(Problem::internal)?
-    };
-    metrics::histogram!("chert_signature_verify_seconds", "alg" => algorithm.as_str())
-        .record(started.elapsed());
-    Ok(outcome)
 }
 
 /// Host and port as the client named them.

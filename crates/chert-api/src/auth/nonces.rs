@@ -23,6 +23,9 @@ pub enum NonceError {
     /// The memory cannot be reached at the moment.
     #[error("the memory of nonces cannot be reached: {0}")]
     Unreachable(String),
+    /// Too much is asked of it at once.
+    #[error("the memory of nonces has too much to do")]
+    Overloaded,
     /// It answers, but not as it should.
     #[error("the memory of nonces failed: {0}")]
     Failed(String),
@@ -32,6 +35,7 @@ impl From<StoreError> for NonceError {
     fn from(error: StoreError) -> Self {
         match error.outage() {
             Outage::Unavailable | Outage::Timeout => Self::Unreachable(error.to_string()),
+            Outage::Overloaded => Self::Overloaded,
             Outage::Fault => Self::Failed(error.to_string()),
         }
     }

@@ -67,9 +67,9 @@ type Outcome = Result<Arc<Answer>, RpcError>;
 /// node), -32602, -32603.
 #[utoipa::path(
     post, path = "/jsonrpc", tag = "node",
-    request_body(content = Object, description = "A call or an array of calls",
+    request_body(content = Value, description = "A call or an array of calls",
                  example = json!({"jsonrpc": "2.0", "id": 1, "method": "get_block_number"})),
-    responses((status = 200, description = "The response, or an array of them", body = Object,
+    responses((status = 200, description = "The response, or an array of them", body = Value,
                example = json!({"jsonrpc": "2.0", "id": 1, "result": {"block_number": 18427}})),
               (status = 204, description = "Notifications only"))
 )]

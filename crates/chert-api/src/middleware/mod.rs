@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod conditional;
 mod cors;
 pub(crate) mod encoding;
+pub(crate) mod load;
 pub(crate) mod rate_limit;
 mod request_id;
 mod security;
@@ -28,6 +29,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::answer::{INDEXED_HEIGHT, NO_STORE};
 use crate::auth;
+use crate::body::{self, BODY_BYTES_MAX};
 use crate::error::{Kind, Problem};
 use crate::params::check_encoding;
 use crate::state::ApiState;
@@ -35,8 +37,8 @@ use rate_limit::Verdict;
 
 /// Longest URI, in bytes.
 const URI_BYTES_MAX: usize = 8 * 1024;
-/// Longest request body, in bytes.
-pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest headers of a request, names and values together, in bytes.
+const HEADER_BYTES_MAX: usize = 48 * 1024;
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Marks an error answer whose body is already as it should be.
@@ -91,7 +93,7 @@ impl Context {
     }
 }
 
-async fn handle(api: &ApiState, context: &Context, mut request: Request, next: Next) -> Response {
+async fn handle(api: &ApiState, context: &Context, request: Request, next: Next) -> Response {
     if context.method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
@@ -99,15 +101,17 @@ async fn handle(api: &ApiState, context: &Context, mut request: Request, next: N
         Ok(verdict) => verdict,
         Err(response) => return *response,
     };
-    let mut response = match refuse(&request) {
-        Some(problem) => problem.into_response(),
-        None if auth::is_signed(request.headers()) && !rate_limit::is_free(&context.path) => {
+    let mut response = match admissible(api, request).await {
+        Err(problem) => problem.into_response(),
+        Ok(request)
+            if auth::is_signed(request.headers()) && !rate_limit::is_free(&context.path) =>
+        {
             // Boxed: requests without a signature do not carry its state along.
             Box::pin(run_signed(api, context, request, next, &mut verdict)).await
         }
-        None => {
+        Ok(mut request) => {
             pass_on(context, &mut request, verdict.as_ref());
-            guard(api, next.run(request)).await
+            guard(api, context, next.run(request)).await
         }
     };
     // A handler that counted more than one request leaves what the limit said then.
@@ -163,7 +167,7 @@ async fn run_signed(
         auth::mark(response.headers_mut(), caller.as_ref());
         response
     };
-    guard(api, work).await
+    guard(api, context, work).await
 }
 
 /// Whose request it is; nobody's where it is not counted.
@@ -192,10 +196,24 @@ async fn admit(
     Err(Box::new(response))
 }
 
+/// The request with its whole body, unless something about it is refused at once.
+async fn admissible(api: &ApiState, request: Request) -> Result<Request, Problem> {
+    match refuse(&request) {
+        Some(problem) => Err(problem),
+        None => body::arrived(api, request).await,
+    }
+}
+
 fn refuse(request: &Request) -> Option<Problem> {
     let uri = request.uri();
     if uri.path().len() + uri.query().map_or(0, str::len) > URI_BYTES_MAX {
         return Some(Problem::new(Kind::UriTooLong, "The URI is above 8 KiB."));
+    }
+    let headers = request.headers().iter();
+    if headers.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
+        > HEADER_BYTES_MAX
+    {
+        return Some(Problem::new(Kind::HeadersTooLarge, "The headers are above 48 KiB."));
     }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
     if length.and_then(|l| l.parse::<usize>().ok()).is_some_and(|l| l > BODY_BYTES_MAX) {
@@ -204,9 +222,13 @@ fn refuse(request: &Request) -> Option<Problem> {
     check_encoding(uri).err()
 }
 
-/// Runs a handler within the time limit; a panic becomes an answer.
-async fn guard(api: &ApiState, work: impl Future<Output = Response>) -> Response {
-    let work = AssertUnwindSafe(work).catch_unwind();
+/// Runs a handler where there is room for it, within the time limit; a panic becomes an answer.
+async fn guard(
+    api: &ApiState,
+    context: &Context,
+    work: impl Future<Output = Response>,
+) -> Response {
+    let work = AssertUnwindSafe(load::run(api, context.route(), work)).catch_unwind();
     match tokio::time::timeout(api.settings().request_timeout, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
@@ -234,7 +256,7 @@ fn finish(api: &ApiState, context: &Context, response: &mut Response) {
     }
     headers.insert(request_id::HEADER, context.request_id.clone());
     cors::write(headers, &context.method);
-    security::write(headers, &context.path);
+    security::write(headers, &context.path, api.settings().tls.is_some());
     tracing::debug!(status = status.as_u16(), "answered");
 }
 
@@ -262,7 +284,8 @@ fn write_problem(context: &Context, response: &mut Response) {
 pub(crate) fn log(problem: &Problem) {
     let (kind, _, status) = problem.kind.table();
     let cause = problem.cause.as_deref().unwrap_or_default();
-    if status.is_server_error() {
+    // Refusing is how overload is handled; a line for each would only add to it. They are counted.
+    if status.is_server_error() && problem.kind != Kind::Overloaded {
         tracing::error!(status = status.as_u16(), kind, cause, "request failed");
     } else {
         tracing::debug!(status = status.as_u16(), kind, detail = %problem.detail, "refused");

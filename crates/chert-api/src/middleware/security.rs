@@ -14,8 +14,15 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'none'",
 );
 
-/// Writes them; a content policy only where the handler has not set its own.
-pub fn write(headers: &mut HeaderMap, path: &str) {
+/// A year, for this host alone: what stands beside it is not ours to bind.
+const TRANSPORT_POLICY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Writes them; a content policy only where the handler has not set its own, and the demand for TLS
+/// only where we speak it ourselves.
+pub fn write(headers: &mut HeaderMap, path: &str, tls: bool) {
+    if tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, TRANSPORT_POLICY);
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(header::REFERRER_POLICY, NO_REFERRER);
     headers.insert(RESOURCE_POLICY, CROSS_ORIGIN);

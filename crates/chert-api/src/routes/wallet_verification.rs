@@ -27,6 +27,8 @@ const CHALLENGE_VERSION: u8 = 1;
 const CHALLENGE_DOMAIN: &str = "Chert wallet link verification v1";
 /// What stands for a chain id that the node does not give.
 const CHAIN_UNKNOWN: &str = "-";
+/// No algorithm has keys of that length.
+const UNSUPPORTED_KEY: &str = "unsupported-key";
 
 /// The text that the holder of a wallet signs.
 #[derive(Debug, Serialize, ToSchema)]
@@ -127,7 +129,7 @@ fn refute(
     public_key: &[u8],
     signature: &[u8],
 ) -> Option<&'static str> {
-    let Some(algorithm) = Algorithm::of_key(public_key) else { return Some("unsupported-key") };
+    let Some(algorithm) = Algorithm::of_key(public_key) else { return Some(UNSUPPORTED_KEY) };
     let Some(kind) = AddressKind::of(wallet) else { return Some("unsupported-address") };
     if !kind.address_of(public_key).eq_ignore_ascii_case(wallet) {
         return Some("key-of-another-address");
@@ -135,6 +137,20 @@ fn refute(
     let good = signature.len() == algorithm.signature_bytes()
         && algorithm.verify(public_key, message.as_bytes(), signature);
     (!good).then_some("bad-signature")
+}
+
+/// [`refute`], where it does not hold up other requests.
+async fn refute_apart(
+    api: &ApiState,
+    wallet: String,
+    message: String,
+    public_key: &[u8],
+    signature: &[u8],
+) -> Result<Option<&'static str>, Problem> {
+    let Some(algorithm) = Algorithm::of_key(public_key) else { return Ok(Some(UNSUPPORTED_KEY)) };
+    let (public_key, signature) = (public_key.to_vec(), signature.to_vec());
+    let work = move || refute(&wallet, &message, &public_key, &signature);
+    api.authentication().verifier().run(algorithm, work).await
 }
 
 /// The text to sign for a wallet.
@@ -203,7 +219,7 @@ pub async fn verify_wallet(
             (Some(link), None) => link.verified_at.is_none().then_some("not-verified-by-node"),
             (Some(link), Some((key, signature))) => {
                 let message = challenge_here(&api, &id, &wallet)?;
-                refute(&link.wallet_address, &message, key, signature)
+                refute_apart(&api, link.wallet_address.clone(), message, key, signature).await?
             }
         };
         let view = verification(&id, &wallet, link.as_ref(), reason);

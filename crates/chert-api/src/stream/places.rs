@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use metrics::gauge;
 
 use crate::error::{Kind, Problem};
-use crate::middleware::rate_limit::client_of;
+use crate::middleware::rate_limit::block_of;
 
 /// Seconds after which a client that found no place may ask again.
 const RETRY_S: u32 = 30;
@@ -45,7 +45,7 @@ impl Places {
     /// # Errors
     /// 429 where the client has as many as it may have, 503 where all are taken.
     pub(super) fn take(self: &Arc<Self>, client: IpAddr) -> Result<Place, Problem> {
-        let client = client_of(client);
+        let client = block_of(client);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.by_client.get(&client).copied().unwrap_or(0);
         if own >= self.per_client_max {

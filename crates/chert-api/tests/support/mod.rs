@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chert_api::auth::nonces::NonceStore;
-use chert_api::{ApiSettings, ApiState};
+use chert_api::{ApiSettings, ApiState, ConnectionLimits};
 use chert_store::{PoolSettings, Store};
 use chert_testkit::TestDatabase;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -64,10 +64,11 @@ impl Reply {
     }
 }
 
-/// Settings under which tests do not stumble over the rate limit.
+/// Settings under which tests do not stumble over the limits of one client.
 pub fn settings() -> ApiSettings {
     ApiSettings {
         anonymous_rpm: 0,
+        connections: ConnectionLimits { per_client_max: 0, ..ConnectionLimits::default() },
         cache_bytes: 16 << 20,
         balance_wait: Duration::from_millis(200),
         ..ApiSettings::default()

@@ -5,19 +5,28 @@ mod cached;
 mod data;
 mod growth;
 mod mixed;
+mod overload;
+mod signed;
+mod tabs;
 pub(crate) mod uncached;
 
 use crate::bench::Bench;
 use data::Data;
 
 /// Names of the results.
-pub(crate) const NAMES: [&str; 13] = [
+pub(crate) const NAMES: [&str; 19] = [
     "api.cached",
     "api.block",
     "api.transaction",
     "api.history",
     "api.busiest",
     "api.deep_page",
+    "api.overload",
+    "api.signed_ed25519",
+    "api.signed_ml_dsa_44",
+    "api.signed_ml_dsa_65",
+    "api.signed_ml_dsa_87",
+    "api.explorer_tabs",
     "api.growth_block",
     "api.growth_transaction",
     "api.growth_history",
@@ -38,6 +47,15 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     }
     if bench.wants_any(&["api.busiest", "api.deep_page"]) {
         addresses::run(bench, &small).await?;
+    }
+    if bench.wants("api.overload") {
+        overload::run(bench, &small).await?;
+    }
+    if NAMES.iter().any(|name| name.starts_with("api.signed") && bench.wants(name)) {
+        signed::run(bench, &small).await?;
+    }
+    if bench.wants("api.explorer_tabs") {
+        tabs::run(bench, &small).await?;
     }
     let wants_large = NAMES
         .iter()

@@ -81,7 +81,9 @@ impl Child {
 
 /// The API server on a database: what `chert serve` runs.
 pub(crate) async fn serve(database: &str, cache: Cache) -> anyhow::Result<(Child, SocketAddr)> {
-    let mut environment = vec![("RUST_LOG", "error")];
+    // All load comes from one address.
+    let mut environment =
+        vec![("RUST_LOG", "error"), ("CHERT_API__SERVER__MAX_CONNECTIONS_PER_CLIENT", "0")];
     environment.extend(match cache {
         Cache::Default => vec![("CHERT_API__RATE_LIMITING__ANONYMOUS_RPM", RPM_UNREACHED)],
         Cache::Off => vec![

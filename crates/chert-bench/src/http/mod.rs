@@ -4,10 +4,12 @@
 
 mod closed;
 mod connection;
+mod flood;
 mod open;
 
 pub(crate) use closed::closed_loop;
 pub(crate) use connection::Connection;
+pub(crate) use flood::{Flooded, flood};
 pub(crate) use open::{Series, open_loop};
 
 use std::net::SocketAddr;
@@ -31,6 +33,16 @@ pub(crate) fn post(path: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The same as a browser sends it, which takes compressed answers.
+pub(crate) fn browser_post(path: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
+         accept-encoding: gzip, deflate, br\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
 /// The address in `http://ADDRESS`.
 pub(crate) fn address_of(url: &str) -> anyhow::Result<SocketAddr> {
     let text = url.strip_prefix("http://").unwrap_or(url);
@@ -46,9 +58,13 @@ pub(crate) struct Head {
     pub(crate) status: u16,
     /// Where the body begins.
     pub(crate) body: usize,
-    /// Where it ends.
+    /// Where it ends; of a chunked one, where it ends at the earliest.
     pub(crate) end: usize,
+    chunked: bool,
 }
+
+/// The end of a chunked body without trailers.
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
 
 /// Bytes received so far of one answer.
 struct Incoming {
@@ -83,7 +99,11 @@ impl Incoming {
         if self.head.is_none() {
             self.head = parse_head(self.bytes.get(..self.filled).unwrap_or_default())?;
         }
-        Ok(self.head.filter(|head| self.filled >= head.end))
+        let received = self.bytes.get(..self.filled).unwrap_or_default();
+        let complete = |head: &Head| {
+            self.filled >= head.end && (!head.chunked || received.ends_with(LAST_CHUNK))
+        };
+        Ok(self.head.filter(complete))
     }
 
     fn body(&self, head: Head) -> &[u8] {
@@ -100,12 +120,17 @@ fn parse_head(bytes: &[u8]) -> anyhow::Result<Option<Head>> {
     let mut lines = text.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|s| s.parse().ok());
     let status: u16 = status.ok_or_else(|| anyhow::anyhow!("not an HTTP answer: {text:?}"))?;
-    let length = lines
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, value)| value.trim().parse::<usize>().ok());
-    let length = length.ok_or_else(|| anyhow::anyhow!("no content-length in {text:?}"))?;
-    Ok(Some(Head { status, body: at + 4, end: at + 4 + length }))
+    let header = |wanted: &str| {
+        let mut headers = lines.clone().filter_map(|line| line.split_once(':'));
+        headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+    };
+    let chunked = header("transfer-encoding") == Some("chunked");
+    let length = match header("content-length").map(str::parse::<usize>) {
+        Some(length) => length?,
+        None if chunked => LAST_CHUNK.len(),
+        None => anyhow::bail!("no length in {text:?}"),
+    };
+    Ok(Some(Head { status, body: at + 4, end: at + 4 + length, chunked }))
 }
 
 #[cfg(test)]
@@ -124,6 +149,11 @@ mod tests {
             let head = incoming.received(rest.len()).unwrap().unwrap();
             assert_eq!((head.status, incoming.body(head)), (200, &b"abc"[..]));
         }
+        let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        let mut incoming = Incoming::new();
+        incoming.space().unwrap()[..chunked.len()].copy_from_slice(chunked);
+        assert_eq!(incoming.received(chunked.len() - 1).unwrap(), None);
+        assert_eq!(incoming.received(1).unwrap().unwrap().status, 200);
         assert!(parse_head(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
         assert!(parse_head(b"nonsense\r\n\r\n").is_err());
     }

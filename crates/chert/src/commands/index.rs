@@ -57,7 +57,7 @@ async fn serve_metrics(
     })?;
     println!("metrics  http://{}/metrics", listener.local_addr()?);
     let pool = chert_store::PoolSettings { max_connections: 2, ..config.direct_pool()? };
-    let state = ApiState::new(Store::connect_lazy(&pool)?, config.api_settings(), recorder()?);
+    let state = ApiState::new(Store::connect_lazy(&pool)?, config.api_settings()?, recorder()?);
     let signal = stop.clone().cancelled_owned();
     Ok(Some(tokio::spawn(chert_api::serve_operations(listener, state, signal))))
 }

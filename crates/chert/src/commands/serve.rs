@@ -16,7 +16,7 @@ pub async fn run(mut config: Config, args: ServeArgs) -> anyhow::Result<ExitCode
     config.apply_listen(&args.listen);
     let stop = CancellationToken::new();
     let mut api = start_api(&config, args.listen.grpc, recorder()?, &stop).await?;
-    println!("REST  http://{}   gRPC  {}", api.http, api.grpc);
+    println!("REST  {}://{}   gRPC  {}", api.scheme, api.http, api.grpc);
     tokio::select! {
         signal = stop_signal() => signal?,
         ended = &mut api.task => {

@@ -121,12 +121,12 @@ fn announce(
     devnet: Option<&Devnet>,
     data_dir: &Path,
 ) {
-    let http = api.http;
+    let http = format!("{}://{}", api.scheme, api.http);
     println!("Chert API is up");
-    println!("  web page   http://{http}/");
-    println!("  REST       http://{http}/v1/status   (documentation: http://{http}/docs)");
+    println!("  web page   {http}/");
+    println!("  REST       {http}/v1/status   (documentation: {http}/docs)");
     println!("  gRPC       {} (grpc.health.v1)", api.grpc);
-    println!("  metrics    http://{http}/metrics   ready: http://{http}/health/ready");
+    println!("  metrics    {http}/metrics   ready: {http}/health/ready");
     let node = if devnet.is_some() { "dev chain, made by this process" } else { "configured" };
     println!("  node       {} ({node})", config.chain.rpc_url);
     for line in devnet.map(Devnet::describe_oracles).unwrap_or_default() {

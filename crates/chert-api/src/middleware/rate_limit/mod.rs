@@ -240,7 +240,7 @@ impl RateLimiter {
 }
 
 /// One client per IPv4 address or IPv6 /64, the smallest block a subscriber is given.
-fn block_of(address: IpAddr) -> u128 {
+pub fn block_of(address: IpAddr) -> u128 {
     match address.to_canonical() {
         IpAddr::V4(v4) => u128::from(u32::from(v4)),
         IpAddr::V6(v6) => (u128::from(v6) >> 64) | (1 << 127),

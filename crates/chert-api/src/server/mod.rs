@@ -1,34 +1,43 @@
 //! The router, and serving it.
 
-use std::future::{Future, IntoFuture};
-use std::net::SocketAddr;
-use std::time::Duration;
+mod accept;
+mod activity;
+mod clients;
+mod connection;
+mod limits;
+mod tls;
+
+use std::future::Future;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use accept::Acceptor;
+pub use limits::ConnectionLimits;
+pub use tls::{Tls, TlsError};
+
 use crate::auth::nonces;
+use crate::body::BODY_BYTES_MAX;
 use crate::middleware::{self, encoding};
 use crate::state::ApiState;
 use crate::{routes, snapshot, stream};
-
-/// How long requests in flight may go on after the stop signal.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Every route under the whole middleware.
 pub fn router(state: ApiState) -> Router {
     let edge = axum::middleware::from_fn_with_state(state.clone(), middleware::edge);
     routes::router()
-        .layer(DefaultBodyLimit::max(middleware::BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(encoding::layer())
         .layer(edge)
         .with_state(state)
 }
 
 /// Serves until `shutdown` ends, then lets requests in flight finish.
+///
+/// # Errors
+/// None today: what goes wrong on one connection ends that connection.
 pub async fn serve(
     listener: TcpListener,
     state: ApiState,
@@ -41,30 +50,13 @@ pub async fn serve(
     if let Some(valkey) = state.settings().valkey.clone() {
         tokio::spawn(valkey.keep(stop.clone()));
     }
-    let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
-    // Answers are written whole: waiting for more to send would only delay them.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY was refused");
-        }
-    });
-    let stopping = stop.clone();
-    let signal = async move {
-        shutdown.await;
-        stopping.cancel();
-    };
-    let serving = axum::serve(listener, service).with_graceful_shutdown(signal).into_future();
-    let deadline = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN_MAX).await;
-    };
-    let outcome = tokio::select! {
-        outcome = serving => outcome,
-        () = deadline => {
-            tracing::warn!("connections were still open after the drain time; closing them");
-            Ok(())
-        }
-    };
+    let settings = state.settings();
+    let acceptor = Acceptor::new(
+        settings.connections.clone(),
+        settings.trusted_proxies.clone(),
+        settings.tls.clone(),
+    );
+    acceptor.run(listener, router(state), shutdown).await;
     stop.cancel();
     if refresher.await.is_err() {
         tracing::error!("the snapshot task panicked");
@@ -75,5 +67,5 @@ pub async fn serve(
     if reader.await.is_err() {
         tracing::error!("the task that reads the event log panicked");
     }
-    outcome
+    Ok(())
 }
