@@ -13,19 +13,20 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::nonces;
 use crate::middleware::{self, encoding};
 use crate::state::ApiState;
-use crate::{routes, snapshot};
+use crate::{grpc, routes, snapshot};
 
 /// How long requests in flight may go on after the stop signal.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// Every route under the whole middleware.
+/// Every route under the whole middleware, and gRPC-Web under its own.
 pub fn router(state: ApiState) -> Router {
     let edge = axum::middleware::from_fn_with_state(state.clone(), middleware::edge);
     routes::router()
         .layer(DefaultBodyLimit::max(middleware::BODY_BYTES_MAX))
         .layer(encoding::layer())
         .layer(edge)
-        .with_state(state)
+        .with_state(state.clone())
+        .merge(grpc::web_router(state))
 }
 
 /// Serves until `shutdown` ends, then lets requests in flight finish.

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod ground_truth;
+pub mod grpc;
 pub mod oracles;
 pub mod people;
 pub mod reader;

@@ -1,20 +1,21 @@
 //! What happens to every request before and after its handler.
 //!
 //! One function in one order rather than a stack of layers: the order matters (a refused request
-//! must still carry its id and its headers), and one boxed future per request is enough.
+//! must still carry its id and its headers), and one boxed future per request is enough. gRPC has an
+//! edge of its own (`grpc::edge`) around the same [`handle`]: only the endings differ.
 
 mod client;
 pub(crate) mod conditional;
-mod cors;
+pub(crate) mod cors;
 pub(crate) mod encoding;
 pub(crate) mod rate_limit;
 mod request_id;
-mod security;
+pub(crate) mod security;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -34,7 +35,7 @@ use crate::state::ApiState;
 use rate_limit::Verdict;
 
 /// Longest URI, in bytes.
-const URI_BYTES_MAX: usize = 8 * 1024;
+pub(crate) const URI_BYTES_MAX: usize = 8 * 1024;
 /// Longest request body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -46,19 +47,8 @@ pub(crate) struct Verbatim;
 /// Runs one request.
 pub(crate) async fn edge(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let context = Context::of(&request);
-    let span = tracing::info_span!(
-        "request",
-        request_id = context.request_id.to_str().unwrap_or_default(),
-        trace_id = context.caller.as_ref().map(|c| tracing::field::display(c.trace_id())),
-        method = context.method.as_str(),
-        route = context.route(),
-    );
-    if let Some(caller) = &context.caller {
-        // Refused only where no trace is exported, and then nobody misses it.
-        let _ =
-            span.set_parent(opentelemetry::Context::new().with_remote_span_context(caller.clone()));
-    }
+    let context = Context::of(&api, &request);
+    let span = context.span();
     let mut response = handle(&api, &context, request, next).instrument(span.clone()).await;
     span.in_scope(|| finish(&api, &context, &mut response));
     let route = context.route.as_ref().map(MatchedPath::as_str);
@@ -67,31 +57,74 @@ pub(crate) async fn edge(State(api): State<ApiState>, request: Request, next: Ne
 }
 
 /// What is remembered of a request until its answer is finished.
-struct Context {
+pub(crate) struct Context {
+    /// Its HTTP method.
+    pub(crate) method: Method,
+    /// Its path.
+    pub(crate) path: String,
     request_id: HeaderValue,
     caller: Option<SpanContext>,
     route: Option<MatchedPath>,
-    method: Method,
-    path: String,
+    /// What it counts for; 0 for what is never counted.
+    cost: u32,
+    time_limit: Duration,
 }
 
 impl Context {
-    fn of(request: &Request) -> Self {
+    /// A request that counts for `cost` and may take `time_limit`.
+    pub(crate) fn new(request: &Request, cost: u32, time_limit: Duration) -> Self {
         Self {
             request_id: request_id::of(request.headers()),
             caller: request_id::caller(request.headers()),
             route: request.extensions().get::<MatchedPath>().cloned(),
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
+            cost,
+            time_limit,
         }
     }
 
-    fn route(&self) -> &str {
+    fn of(api: &ApiState, request: &Request) -> Self {
+        let mut context = Self::new(request, 0, api.settings().request_timeout);
+        if !rate_limit::is_free(&context.path) {
+            context.cost = rate_limit::cost(context.route());
+        }
+        context
+    }
+
+    /// The matched route.
+    pub(crate) fn route(&self) -> &str {
         self.route.as_ref().map_or(crate::metrics::UNMATCHED, MatchedPath::as_str)
+    }
+
+    /// The span in which it runs, below the caller's.
+    pub(crate) fn span(&self) -> tracing::Span {
+        let span = tracing::info_span!(
+            "request",
+            request_id = self.request_id.to_str().unwrap_or_default(),
+            trace_id = self.caller.as_ref().map(|c| tracing::field::display(c.trace_id())),
+            method = self.method.as_str(),
+            route = self.route(),
+        );
+        if let Some(caller) = &self.caller {
+            let remote = opentelemetry::Context::new().with_remote_span_context(caller.clone());
+            // Refused only where no trace is exported, and then nobody misses it.
+            let _ = span.set_parent(remote);
+        }
+        span
+    }
+
+    /// Writes what every answer says of itself: where it was read, and whose request it answers.
+    pub(crate) fn write(&self, api: &ApiState, headers: &mut HeaderMap) {
+        if !headers.contains_key(&INDEXED_HEIGHT) {
+            api.snapshot().consistency().write(headers);
+        }
+        headers.insert(request_id::HEADER, self.request_id.clone());
     }
 }
 
-async fn handle(api: &ApiState, context: &Context, mut request: Request, next: Next) -> Response {
+/// Runs a request through everything that may refuse it, and its handler.
+pub(crate) async fn handle(api: &ApiState, context: &Context, mut request: Request, next: Next) -> Response {
     if context.method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
@@ -101,13 +134,13 @@ async fn handle(api: &ApiState, context: &Context, mut request: Request, next: N
     };
     let mut response = match refuse(&request) {
         Some(problem) => problem.into_response(),
-        None if auth::is_signed(request.headers()) && !rate_limit::is_free(&context.path) => {
+        None if auth::is_signed(request.headers()) && context.cost > 0 => {
             // Boxed: requests without a signature do not carry its state along.
             Box::pin(run_signed(api, context, request, next, &mut verdict)).await
         }
         None => {
             pass_on(context, &mut request, verdict.as_ref());
-            guard(api, next.run(request)).await
+            guard(context, next.run(request)).await
         }
     };
     // A handler that counted more than one request leaves what the limit said then.
@@ -143,7 +176,7 @@ async fn run_signed(
             Err(problem) => return problem.into_response(),
         };
         if let Some(identity) = caller.as_ref().and_then(|caller| caller.identity.as_ref()) {
-            let own = api.limits().check_identity(identity, rate_limit::cost(context.route()));
+            let own = api.limits().check_identity(identity, context.cost);
             let allowed = own.as_ref().is_none_or(Verdict::allowed);
             let address = std::mem::replace(verdict, own);
             match verdict {
@@ -158,7 +191,7 @@ async fn run_signed(
         auth::mark(response.headers_mut(), caller.as_ref());
         response
     };
-    guard(api, work).await
+    guard(context, work).await
 }
 
 /// Asks the rate limit. The answer to a refused request is boxed: it is big and rare.
@@ -167,13 +200,13 @@ fn admit(
     context: &Context,
     request: &Request,
 ) -> Result<Option<Verdict>, Box<Response>> {
-    if rate_limit::is_free(&context.path) {
+    if context.cost == 0 {
         return Ok(None);
     }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let Some(peer) = peer else { return Ok(None) };
     let address = client::address(peer, request.headers(), &api.settings().trusted_proxies);
-    let verdict = api.limits().check_address(address, rate_limit::cost(context.route()));
+    let verdict = api.limits().check_address(address, context.cost);
     let Some(verdict) = verdict else { return Ok(None) };
     if verdict.allowed() {
         return Ok(Some(verdict));
@@ -196,9 +229,9 @@ fn refuse(request: &Request) -> Option<Problem> {
 }
 
 /// Runs a handler within the time limit; a panic becomes an answer.
-async fn guard(api: &ApiState, work: impl Future<Output = Response>) -> Response {
+async fn guard(context: &Context, work: impl Future<Output = Response>) -> Response {
     let work = AssertUnwindSafe(work).catch_unwind();
-    match tokio::time::timeout(api.settings().request_timeout, work).await {
+    match tokio::time::timeout(context.time_limit, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
             let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
@@ -217,13 +250,10 @@ fn finish(api: &ApiState, context: &Context, response: &mut Response) {
     }
     encoding::tag_encoding(response);
     let headers = response.headers_mut();
-    if !headers.contains_key(&INDEXED_HEIGHT) {
-        api.snapshot().consistency().write(headers);
-    }
+    context.write(api, headers);
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, NO_STORE);
     }
-    headers.insert(request_id::HEADER, context.request_id.clone());
     cors::write(headers, &context.method);
     security::write(headers, &context.path);
     tracing::debug!(status = status.as_u16(), "answered");

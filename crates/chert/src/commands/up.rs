@@ -125,7 +125,7 @@ fn announce(
     println!("Chert API is up");
     println!("  web page   http://{http}/");
     println!("  REST       http://{http}/v1/status   (documentation: http://{http}/docs)");
-    println!("  gRPC       {} (grpc.health.v1)", api.grpc);
+    println!("  gRPC       {} (chert.api.v1)", api.grpc);
     println!("  metrics    http://{http}/metrics   ready: http://{http}/health/ready");
     let node = if devnet.is_some() { "dev chain, made by this process" } else { "configured" };
     println!("  node       {} ({node})", config.chain.rpc_url);

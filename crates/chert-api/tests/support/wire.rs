@@ -1,0 +1,105 @@
+//! gRPC by hand over HTTP/2: frames and headers as they are on the wire, so that they can be wrong.
+#![allow(dead_code, clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::future::poll_fn;
+use std::pin::pin;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request};
+use hyper::body::Body as _;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message;
+use tokio::net::TcpStream;
+use tonic::Code;
+
+pub struct Wire {
+    sender: SendRequest<Body>,
+    authority: String,
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub code: Code,
+    pub headers: HeaderMap,
+    /// Frames and all.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The message of a good answer.
+    #[track_caller]
+    pub fn message<M: Message + Default>(&self) -> M {
+        assert_eq!(self.code, Code::Ok, "{}", self.header("grpc-message"));
+        M::decode(&self.body[5..]).unwrap()
+    }
+
+    #[track_caller]
+    pub fn assert_refused(&self, code: Code, slug: &str) {
+        assert_eq!(self.code, code, "{self:?}");
+        assert_eq!(self.header("problem-type"), format!("urn:chert:problem:{slug}"));
+        assert_eq!(self.header("content-type"), "application/grpc");
+        assert!(self.headers.contains_key("grpc-status-details-bin"));
+        assert!(self.headers.contains_key("x-request-id"));
+        assert!(self.headers.contains_key("chert-indexed-height"));
+        assert!(!self.header("grpc-message").is_empty());
+    }
+}
+
+/// A message in its frame.
+pub fn frame(message: &impl Message) -> Vec<u8> {
+    frame_bytes(0, &message.encode_to_vec())
+}
+
+pub fn frame_bytes(flag: u8, message: &[u8]) -> Vec<u8> {
+    let mut frame = vec![flag];
+    frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    frame.extend(message);
+    frame
+}
+
+impl Wire {
+    /// A connection to a server like `http://127.0.0.1:9090`.
+    pub async fn connect(url: &str) -> Self {
+        let authority = url.strip_prefix("http://").unwrap().to_owned();
+        let stream = TcpStream::connect(&authority).await.unwrap();
+        let (sender, connection) =
+            handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self { sender, authority }
+    }
+
+    /// Streams that the server allows at the same time.
+    pub fn streams_max(&self) -> usize {
+        self.sender.current_max_send_streams()
+    }
+
+    pub async fn call(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        let mut request = Request::post(format!("http://{}{path}", self.authority))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body)).unwrap();
+        let response = self.sender.clone().send_request(request).await.unwrap();
+        assert_eq!(response.status(), 200, "gRPC says everything with 200");
+        let (parts, body) = response.into_parts();
+        let mut headers = parts.headers;
+        let mut body = pin!(body);
+        let mut bytes = Vec::new();
+        while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+            let frame = frame.unwrap();
+            match frame.into_data() {
+                Ok(data) => bytes.extend_from_slice(&Bytes::from(data)),
+                Err(frame) => headers.extend(frame.into_trailers().unwrap()),
+            }
+        }
+        let code = Code::from_bytes(headers["grpc-status"].as_bytes());
+        Answer { code, headers, body: bytes }
+    }
+}
