@@ -19,7 +19,7 @@ use tonic::Code;
 use tonic::codec::CompressionEncoding;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_types::StatusExt;
-use wire::{Answer, Wire, frame, frame_bytes};
+use wire::{Answer, Wire, frame, frame_bytes, streams_max};
 
 const GET_BLOCK: &str = "/chert.api.v1.ExplorerService/GetBlock";
 const GET_BALANCE: &str = "/chert.api.v1.ExplorerService/GetBalance";
@@ -89,7 +89,7 @@ async fn what_is_not_a_call_is_refused_in_words() {
     assert_eq!(answer.code, Code::Unimplemented, "{answer:?}");
     assert!(answer.header("grpc-accept-encoding").contains("gzip"));
     assert_eq!(call(whole).await.message::<v1::BlockView>().height, 1);
-    assert_eq!(wire.streams_max(), 100);
+    assert_eq!(streams_max(&server.grpc).await, 100);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use hyper::body::Body as _;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;
 
@@ -62,6 +63,21 @@ pub fn frame_bytes(flag: u8, message: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// Streams of one connection that a server allows at the same time, by its first SETTINGS frame
+/// (RFC 9113 §6.5).
+pub async fn streams_max(url: &str) -> u32 {
+    const MAX_CONCURRENT_STREAMS: [u8; 2] = [0, 3];
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[3], 4, "the first frame is SETTINGS");
+    let mut settings = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+    stream.read_exact(&mut settings).await.unwrap();
+    let setting = settings.chunks(6).find(|setting| setting[..2] == MAX_CONCURRENT_STREAMS);
+    u32::from_be_bytes(setting.unwrap()[2..].try_into().unwrap())
+}
+
 impl Wire {
     /// A connection to a server like `http://127.0.0.1:9090`.
     pub async fn connect(url: &str) -> Self {
@@ -71,11 +87,6 @@ impl Wire {
             handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self { sender, authority }
-    }
-
-    /// Streams that the server allows at the same time.
-    pub fn streams_max(&self) -> usize {
-        self.sender.current_max_send_streams()
     }
 
     pub async fn call(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
