@@ -53,6 +53,8 @@ pub enum List {
     Projects = 33,
     /// Oracles by id.
     Oracles = 34,
+    /// Events by number; the scope binds it to the filter.
+    Events = 40,
     /// Wallets of one identity by time and key, descending.
     Wallets = 6,
     /// Identities by likeness of name (the position), name and id.

@@ -50,6 +50,8 @@ pub enum Kind {
     StatsHidden,
     /// The cursor belongs to a snapshot that is gone.
     SnapshotExpired,
+    /// The log of events does not go back so far.
+    EventsExpired,
     /// The request builds on a version of the object that is not the current one.
     VersionConflict,
     /// The route exists, the method does not.
@@ -76,11 +78,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, for the API description.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::InvalidParameter,
         Self::NotFound,
         Self::StatsHidden,
         Self::SnapshotExpired,
+        Self::EventsExpired,
         Self::VersionConflict,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
@@ -103,6 +106,7 @@ impl Kind {
             Self::NotFound => ("not-found", "Not found", StatusCode::NOT_FOUND),
             Self::StatsHidden => ("stats-hidden", "Statistics are hidden", StatusCode::FORBIDDEN),
             Self::SnapshotExpired => ("snapshot-expired", "Snapshot expired", StatusCode::GONE),
+            Self::EventsExpired => ("events-expired", "Events expired", StatusCode::GONE),
             Self::VersionConflict => ("version-conflict", "Version conflict", StatusCode::CONFLICT),
             Self::MethodNotAllowed => {
                 ("method-not-allowed", "Method not allowed", StatusCode::METHOD_NOT_ALLOWED)
@@ -141,8 +145,8 @@ impl Kind {
             Self::InvalidParameter | Self::UriTooLong => Code::InvalidArgument,
             Self::NotFound => Code::NotFound,
             Self::StatsHidden => Code::PermissionDenied,
-            // Begin again: with the first page, with the current version.
-            Self::SnapshotExpired | Self::VersionConflict => Code::Aborted,
+            // Begin again: with the first page, the state anew, the current version.
+            Self::SnapshotExpired | Self::EventsExpired | Self::VersionConflict => Code::Aborted,
             Self::MethodNotAllowed => Code::Unimplemented,
             Self::BodyTooLarge | Self::HeadersTooLarge | Self::RateLimited => {
                 Code::ResourceExhausted

@@ -23,6 +23,7 @@ pub mod routes;
 mod server;
 mod snapshot;
 mod state;
+pub mod stream;
 
 pub use error::Problem;
 pub use openapi::openapi_json;

@@ -35,6 +35,14 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     );
     metrics::describe_histogram!("chert_grpc_request_seconds", "Time to answer a gRPC call.");
     metrics::describe_counter!("chert_jsonrpc_calls_total", "JSON-RPC calls by method.");
+    metrics::describe_counter!("chert_stream_delivered_total", "Events that streams delivered.");
+    metrics::describe_counter!("chert_stream_cut_total", "Streams that we ended, by reason.");
+    metrics::describe_gauge!("chert_stream_subscribers", "Open event streams.");
+    metrics::describe_gauge!(
+        "chert_stream_lag_events",
+        "Events of the log that the streams' reader has not read yet."
+    );
+    metrics::describe_gauge!("chert_stream_read_to", "Newest event that streams were given.");
     metrics::describe_histogram!("chert_http_request_seconds", "Time to answer a request.");
     metrics::describe_histogram!("chert_store_query_seconds", "Time of a database statement.");
     metrics::describe_gauge!("chert_indexer_lag_blocks", "Blocks behind the node's tip.");
@@ -45,6 +53,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
 pub(crate) struct HttpMetrics {
     routes: HashMap<&'static str, RouteMetrics>,
     unmatched: RouteMetrics,
+    delivered: Counter,
 }
 
 struct RouteMetrics {
@@ -66,7 +75,13 @@ impl RouteMetrics {
 impl HttpMetrics {
     pub(crate) fn new() -> Self {
         let routes = crate::routes::PATHS.iter().map(|path| (*path, RouteMetrics::new(path)));
-        Self { routes: routes.collect(), unmatched: RouteMetrics::new(UNMATCHED) }
+        let delivered = counter!("chert_stream_delivered_total");
+        Self { routes: routes.collect(), unmatched: RouteMetrics::new(UNMATCHED), delivered }
+    }
+
+    /// Counts an event that a stream delivered.
+    pub(crate) fn count_delivered(&self) {
+        self.delivered.increment(1);
     }
 
     /// Counts one answered request. `route` is the matched pattern, where one matched.

@@ -26,6 +26,7 @@ use crate::routes;
         (name = "governance", description = "Proposals, votes, voting power"),
         (name = "pouw", description = "Useful work: contributors, leaderboards, oracles"),
         (name = "node", description = "A node's own interface, for the ecosystem's explorer and wallet"),
+        (name = "events", description = "What happens, in order: pages and a stream"),
         (name = "status", description = "Where the index stands"),
         (name = "operations", description = "Health, metrics, this description"),
     ),
@@ -83,7 +84,8 @@ fn complete(method: &str, path: &str, operation: &mut Value) {
         return;
     };
     let data = path.starts_with("/v1/");
-    let cached = data && method == "get" && path != "/v1/status";
+    let cached = data && method == "get" && path != "/v1/status" && path != "/v1/events/stream";
+    let events = path.starts_with("/v1/events");
     for (status, response) in responses.iter_mut() {
         if let Some(response) = response.as_object_mut().filter(|_| status == "200") {
             let names = HEADERS.iter().filter(|(_, scope, _)| match scope {
@@ -102,8 +104,11 @@ fn complete(method: &str, path: &str, operation: &mut Value) {
     for kind in Kind::ALL {
         let (slug, _, status) = kind.table();
         let fits = match kind {
-            Kind::NotFound => path.contains('{'),
-            Kind::StatsHidden => path.contains("{identity_id}") || path.ends_with("{id}/stats"),
+            Kind::NotFound => path.contains('{') || events,
+            Kind::StatsHidden => {
+                path.contains("{identity_id}") || path.ends_with("{id}/stats") || events
+            }
+            Kind::EventsExpired => events,
             Kind::VersionConflict => method != "get" && !path.ends_with("/verify"),
             Kind::IndexBuilding => false,
             Kind::SnapshotExpired => path == "/v1/pouw/leaderboard",

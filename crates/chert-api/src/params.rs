@@ -119,7 +119,16 @@ impl Call {
 
     /// The query's parameters; each at most once and only those named.
     pub fn params(&self, allowed: &[&str]) -> Result<Params<'_>, Problem> {
-        Params::parse(self.uri.query().unwrap_or_default(), allowed)
+        Params::parse(self.uri.query().unwrap_or_default(), allowed, None)
+    }
+
+    /// The same where one of them may be given several times.
+    pub fn params_repeating(
+        &self,
+        allowed: &[&str],
+        repeated: &str,
+    ) -> Result<Params<'_>, Problem> {
+        Params::parse(self.uri.query().unwrap_or_default(), allowed, Some(repeated))
     }
 
     /// Path and sorted query: equal requests have equal keys.
@@ -173,7 +182,12 @@ pub struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    fn parse(query: &'a str, allowed: &[&str]) -> Result<Self, Problem> {
+    /// Reads a query string; each parameter at most once, but for the repeated one.
+    pub(crate) fn parse(
+        query: &'a str,
+        allowed: &[&str],
+        repeated: Option<&str>,
+    ) -> Result<Self, Problem> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             if !allowed.contains(&name.as_ref()) {
@@ -184,7 +198,8 @@ impl<'a> Params<'a> {
                 let name: String = name.chars().take(40).collect();
                 return Err(Problem::invalid(format!("unknown parameter {name:?}; {names}")));
             }
-            if pairs.iter().any(|(known, _)| *known == name) {
+            let again = pairs.iter().any(|(known, _)| *known == name);
+            if again && repeated != Some(name.as_ref()) {
                 return Err(Problem::invalid(format!("parameter {name:?} is given twice")));
             }
             pairs.push((name, value));
@@ -195,6 +210,11 @@ impl<'a> Params<'a> {
     /// A parameter's text.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// All texts of a parameter that may be given several times.
+    pub fn get_all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+        self.pairs.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_ref())
     }
 
     /// A parameter as an integer in a range.
@@ -306,7 +326,7 @@ mod tests {
 
     #[test]
     fn unknown_and_repeated_parameters_are_named() {
-        let detail = |q: &str| Params::parse(q, &["limit"]).unwrap_err().detail.into_owned();
+        let detail = |q: &str| Params::parse(q, &["limit"], None).unwrap_err().detail.into_owned();
         assert!(detail("limit=1&color=red").contains("\"color\""));
         assert!(detail("limit=1&limit=1").contains("\"limit\""));
     }

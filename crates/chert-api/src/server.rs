@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::nonces;
 use crate::middleware::{self, encoding};
 use crate::state::ApiState;
-use crate::{grpc, routes, snapshot};
+use crate::{grpc, routes, snapshot, stream};
 
 /// How long requests in flight may go on after the stop signal.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -38,6 +38,7 @@ pub async fn serve(
     let stop = CancellationToken::new();
     let refresher = tokio::spawn(snapshot::keep_fresh(state.clone(), stop.clone()));
     let sweeper = tokio::spawn(nonces::keep_short(state.clone(), stop.clone()));
+    let reader = tokio::spawn(stream::keep_reading(state.clone(), stop.clone()));
     let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
     // Answers are written whole: waiting for more to send would only delay them.
     let listener = listener.tap_io(|stream| {
@@ -68,6 +69,9 @@ pub async fn serve(
     }
     if sweeper.await.is_err() {
         tracing::error!("the task that forgets nonces panicked");
+    }
+    if reader.await.is_err() {
+        tracing::error!("the task that reads the event log panicked");
     }
     outcome
 }

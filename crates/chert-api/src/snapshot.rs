@@ -110,7 +110,7 @@ pub(crate) async fn keep_fresh(api: ApiState, stop: CancellationToken) {
                 api.upkeep_metrics();
                 ear.ensure(&api).await;
             }
-            () = ear.changed() => {}
+            () = ear.changed() => api.streams().wake(),
         }
         refresh(&api, ear.is_open()).await;
     }

@@ -15,6 +15,7 @@ use crate::jsonrpc::{CALLS_AT_ONCE, NodePassthrough};
 use crate::metrics::HttpMetrics;
 use crate::middleware::rate_limit::RateLimits;
 use crate::snapshot::Snapshot;
+use crate::stream::{Hub, StreamSettings};
 
 /// Requests that may wait for the indexer to read a balance at the same time; others are answered
 /// with what is known.
@@ -41,6 +42,8 @@ pub struct ApiSettings {
     pub balance_wait: Duration,
     /// Decimals of the currency, for display only.
     pub decimals: u8,
+    /// Bounds of the event streams.
+    pub streams: StreamSettings,
     /// Name of the network; the node's own where absent.
     pub network: Option<String>,
     /// Chain id; the node's own where absent.
@@ -58,6 +61,7 @@ impl Default for ApiSettings {
             request_timeout: Duration::from_secs(5),
             balance_wait: Duration::from_millis(1500),
             decimals: 9,
+            streams: StreamSettings::default(),
             network: None,
             chain_id: None,
         }
@@ -82,6 +86,7 @@ struct Inner {
     balance_waits: Semaphore,
     passthrough: OnceLock<Box<dyn NodePassthrough>>,
     passthrough_calls: Semaphore,
+    streams: Hub,
     started: Instant,
 }
 
@@ -113,6 +118,7 @@ impl ApiState {
             balance_waits: Semaphore::new(BALANCE_WAITS_MAX),
             passthrough: OnceLock::new(),
             passthrough_calls: Semaphore::new(CALLS_AT_ONCE),
+            streams: Hub::new(settings.streams.clone()),
             started: Instant::now(),
             settings,
         };
@@ -188,6 +194,11 @@ impl ApiState {
 
     pub(crate) fn passthrough_calls(&self) -> &Semaphore {
         &self.inner.passthrough_calls
+    }
+
+    /// The event streams.
+    pub(crate) fn streams(&self) -> &Hub {
+        &self.inner.streams
     }
 
     /// The system as last seen.

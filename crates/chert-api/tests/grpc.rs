@@ -137,8 +137,7 @@ async fn the_clients_deadline_is_kept() {
 
 #[tokio::test]
 async fn calls_and_requests_have_one_budget() {
-    let server =
-        TestServer::start_with(3, 1, ApiSettings { anonymous_rpm: 6, ..settings() }).await;
+    let server = TestServer::start_with(3, 1, ApiSettings { anonymous_rpm: 6, ..settings() }).await;
     let wire = Wire::connect(&server.grpc).await;
     let first = wire.call(GET_BLOCK, &[("x-request-id", "mine")], block("1")).await;
     assert_eq!(first.header("ratelimit-policy"), "\"anon\";q=6;w=60");

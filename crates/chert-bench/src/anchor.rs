@@ -23,8 +23,8 @@ const STEALTH: &str = "COPY stealth_outputs (pos, output_index, commitment, publ
 const QUARANTINE: &str = "COPY quarantine (pos, reason, raw) FROM STDIN (FORMAT binary)";
 const APPEARANCES: &str = "COPY address_txs (address_key, pos, direction, sent, received) \
     FROM STDIN (FORMAT binary)";
-const EVENTS: &str =
-    "COPY event_log (seq, type, height, hash, tx_count, created_at) FROM STDIN (FORMAT binary)";
+const EVENTS: &str = "COPY event_log (seq, type, height, hash, tx_count, created_at, spans) \
+     FROM STDIN (FORMAT binary)";
 const ADDRESSES: &str = "COPY addresses (address_key, address, tx_count, sent_total, \
     received_total, first_pos, last_pos) FROM STDIN (FORMAT binary)";
 
@@ -37,7 +37,7 @@ const COMPARED: [(&str, &str, &str); 7] = [
     ("quarantine", "r", "pos >= $1"),
     ("address_txs", "r", "pos >= $1"),
     // Not the time of writing.
-    ("event_log", "(seq, type, height, hash, tx_count)", "height >= $1 >> 20"),
+    ("event_log", "(seq, type, height, hash, tx_count, spans)", "height >= $1 >> 20"),
 ];
 
 /// What a batch adds up to per address.
@@ -98,6 +98,11 @@ pub(crate) struct Live {
     pub(crate) now_s: i64,
 }
 
+/// Numbers of the event log that an applied block takes: its own and one per transaction.
+pub(crate) fn events_of(block: &Block) -> anyhow::Result<i64> {
+    Ok(i64::try_from(block.transactions.len())? + 1)
+}
+
 struct Appearance {
     key: AddressKey,
     pos: i64,
@@ -120,10 +125,11 @@ impl AnchorRows {
         totals: &mut Totals,
     ) -> anyhow::Result<Self> {
         let mut encoder = Encoder::new();
-        for (index, block) in blocks.iter().enumerate() {
+        let mut seq = live.map_or(0, |live| live.event_seq);
+        for block in blocks {
             encoder.add_block(block)?;
             if let Some(live) = live {
-                let seq = live.event_seq + i64::try_from(index)? + 1;
+                seq += events_of(block)?;
                 encoder.add_event(block, seq, live.now_s)?;
             }
             for tx in &block.transactions {
@@ -180,7 +186,7 @@ impl Encoder {
             outputs: CopyBuffer::new(4),
             stealth: CopyBuffer::new(7),
             quarantine: CopyBuffer::new(3),
-            events: CopyBuffer::new(6),
+            events: CopyBuffer::new(7),
             appearances: Vec::new(),
         }
     }
@@ -222,7 +228,8 @@ impl Encoder {
             .i64(i64::try_from(block.height)?)
             .bytes(Some(block.hash.as_bytes()))
             .i32(i32::try_from(block.record_count())?)
-            .i64(now_s);
+            .i64(now_s)
+            .i32(i32::try_from(block.transactions.len())?);
         Ok(())
     }
 

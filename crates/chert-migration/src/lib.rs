@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("m0001_chain", include_str!("m0001_chain.sql")),
     ("m0002_people", include_str!("m0002_people.sql")),
     ("m0003_auth", include_str!("m0003_auth.sql")),
+    ("m0004_events", include_str!("m0004_events.sql")),
 ];
 
 /// The migrations, for sea-orm-migration.

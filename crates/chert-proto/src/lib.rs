@@ -21,6 +21,8 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 pub const PACKAGE: &str = "chert.api.v1";
 /// Option of a method: the REST operation that it runs, as `METHOD /path/{field}`.
 const REST: &str = "chert.api.v1.rest";
+/// Option of a method: the types of events that it streams.
+const EVENTS: &str = "chert.api.v1.events";
 /// Option of a field: it holds exact JSON text.
 const JSON: &str = "chert.api.v1.json";
 
@@ -36,6 +38,11 @@ pub fn pool() -> &'static DescriptorPool {
 /// The REST operation of a method, by its options: `METHOD /path/{field}`. `None` for a stream.
 pub fn rest_of(options: &DynamicMessage) -> Option<String> {
     option(options, REST)?.as_str().map(str::to_owned)
+}
+
+/// The types of events that a method streams, by its options: `block.*`, separated by commas.
+pub fn events_of(options: &DynamicMessage) -> Option<String> {
+    option(options, EVENTS)?.as_str().map(str::to_owned)
 }
 
 /// Whether a field holds exact JSON text, by its options.

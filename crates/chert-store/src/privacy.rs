@@ -23,6 +23,12 @@ pub enum Viewer {
 }
 
 impl Viewer {
+    /// Whether the name of `owner` may be shown beside something it did; `public` is what
+    /// `public_identities` says.
+    pub fn sees(self, owner: &IdentityId, public: bool) -> bool {
+        public || self.is(owner)
+    }
+
     /// Whether this is the identity itself.
     fn is(self, owner: &IdentityId) -> bool {
         match self {

@@ -77,11 +77,10 @@ const RULES: [(&str, &str); 10] = [
         "SELECT count(*) FROM orphans o JOIN blocks b ON b.height = o.height AND b.hash = o.hash",
     ),
     (
-        "the event log has no gaps and ends at the checkpoint",
-        "SELECT abs(COALESCE(max(e.seq) - min(e.seq) + 1, 0) - count(e.seq))
-                + abs(COALESCE(max(e.seq), c.event_seq) - c.event_seq)
-         FROM checkpoints c LEFT JOIN event_log e ON TRUE WHERE c.pipeline = 'chain'
-         GROUP BY c.event_seq",
+        "the event log has no gaps and ends with the last number given",
+        "SELECT abs(COALESCE(max(e.seq) - min(e.seq - e.spans) + 1 - sum(e.spans + 1), 0))::bigint
+                + abs(COALESCE(max(e.seq), h.last_seq) - h.last_seq)
+         FROM event_head h LEFT JOIN event_log e ON TRUE GROUP BY h.last_seq",
     ),
     (
         "secondary indexes are there unless a bulk backfill runs",
@@ -136,7 +135,7 @@ impl Writer {
         let mut tx = self.session().begin().await?;
         for block in blocks {
             let height = crate::entities::block::height_i64(block)?;
-            let context = ApplyContext { bulk: true, follow: false, now_s, event_seq: 0 };
+            let context = ApplyContext { bulk: true, follow: false, now_s };
             delete_block(&mut tx, height).await?;
             apply_base::<BlockRows>(&mut tx, block, &context).await?;
             apply_base::<TransactionRows>(&mut tx, block, &context).await?;

@@ -215,28 +215,30 @@ impl Writer {
         }
         move_chain(&mut tx).await?;
         let held = sqlx::query_scalar!(
-            "SELECT event_seq FROM checkpoints
+            "SELECT height FROM checkpoints
              WHERE pipeline = 'chain' AND height = $1 AND hash = $2 FOR UPDATE",
             expected.0,
             expected.1
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(mut event_seq) = held else {
+        if held.is_none() {
             return Err(StoreError::CheckpointMoved { expected_height: expected.0 });
-        };
-        if let Some(ancestor) = change.unwind_to {
-            unwind_all(&mut tx, &UnwindContext { ancestor, now_s: change.now_s }).await?;
-            event_seq =
-                sqlx::query_scalar!("SELECT event_seq FROM checkpoints WHERE pipeline = 'chain'")
-                    .fetch_one(&mut *tx)
-                    .await?;
         }
-        let context = ApplyContext { bulk, follow: change.follow, now_s: change.now_s, event_seq };
+        let mut gone = None;
+        if let Some(ancestor) = change.unwind_to {
+            let mut context = UnwindContext::new(ancestor, change.now_s);
+            unwind_all(&mut tx, &mut context).await?;
+            gone = Some(context.retractions);
+        }
+        let context = ApplyContext { bulk, follow: change.follow, now_s: change.now_s };
         if change.rows.ends.is_some() {
             change.rows.entities.apply(&mut tx, &context).await?;
         }
-        let next = advance(&mut tx, &base, change, &context, self.finality_depth).await?;
+        let next = advance(&mut tx, &base, change, self.finality_depth).await?;
+        let gone = gone.as_ref().map(|gone| (gone, (base.height, base.hash.as_slice())));
+        // The last lock of all: whoever else has something to tell waits from here to the commit.
+        change.rows.entities.events.put(&mut tx, &context, gone).await?;
         tx.commit().await?;
         self.checkpoint = next;
         Ok(())
@@ -351,7 +353,6 @@ async fn advance(
     tx: &mut PgConnection,
     base: &Base,
     change: &Change<'_>,
-    context: &ApplyContext,
     finality_depth: i64,
 ) -> Result<Checkpoint, StoreError> {
     let (height, hash, time_ms) = match &change.rows.ends {
@@ -363,23 +364,18 @@ async fn advance(
         None => (base.height, base.hash.clone(), base.time_ms),
     };
     let origin = change.rows.ends.as_ref().map(|e| e.first_hash.as_bytes());
-    let events = match change.rows.ends {
-        Some(_) => change.rows.entities.events.count(context),
-        None => 0,
-    };
     // An operator's deep reorganisation is the only thing that lowers the finalized height.
     let floor =
         if change.unwind_to.is_some() && change.allow_deep { base.height } else { i64::MAX };
     sqlx::query!(
-        "UPDATE checkpoints SET height = $1::bigint, hash = $2, tip_time_ms = $3, event_seq = $4,
-                genesis_hash = COALESCE(genesis_hash, $5),
-                finalized_height = GREATEST(LEAST(finalized_height, $6), $1::bigint - $7::bigint),
+        "UPDATE checkpoints SET height = $1::bigint, hash = $2, tip_time_ms = $3,
+                genesis_hash = COALESCE(genesis_hash, $4),
+                finalized_height = GREATEST(LEAST(finalized_height, $5), $1::bigint - $6::bigint),
                 node_height = GREATEST(node_height, $1)
          WHERE pipeline = 'chain'",
         height,
         hash,
         time_ms,
-        context.event_seq + events,
         origin,
         floor,
         finality_depth

@@ -153,13 +153,52 @@ pub async fn balances(url: &str) -> anyhow::Result<Vec<(String, String, String)>
     Ok(rows)
 }
 
-/// The event log in order: type, height, hash in hex.
+/// Blocks in the event log, in order: type, height, hash in hex.
 pub async fn events(url: &str) -> anyhow::Result<Vec<(String, i64, String)>> {
     let pool = PgPool::connect(url).await?;
-    let sql = "SELECT type, height, encode(hash, 'hex') FROM event_log ORDER BY seq";
+    let sql = "SELECT type, height, encode(hash, 'hex') FROM event_log
+               WHERE type LIKE 'block.%' ORDER BY seq";
     let rows = sqlx::query_as(sql).fetch_all(&pool).await?;
     pool.close().await;
     Ok(rows)
+}
+
+/// What the event log speaks of, as (what it is, its key, its state).
+const TOLD: [(&str, &str); 6] = [
+    (
+        "transaction",
+        "SELECT concat(pos >> 20, '/', pos & 1048575), encode(tx_id, 'hex') FROM transactions",
+    ),
+    (
+        "vote",
+        "SELECT concat(proposal_id, '/', voter_key),
+                concat((ARRAY['against', 'for', 'abstain'])[vote_choice + 1], ' ', vote_power)
+         FROM votes",
+    ),
+    ("proposal", "SELECT proposal_id, state FROM proposals"),
+    ("identity", "SELECT encode(identity_id, 'hex'), profile_version::text FROM identities"),
+    (
+        "work",
+        "SELECT encode(submission_id, 'hex'),
+                CASE WHEN status = 3 THEN 'rejected'
+                     WHEN reward_status IN (4, 5) THEN 'clawed_back' ELSE 'validated' END
+         FROM work_submissions WHERE status IN (2, 3)",
+    ),
+    ("board", "SELECT board, max(snapshot_id)::text FROM leaderboard_snapshots GROUP BY board"),
+];
+
+/// Everything that the event log speaks of as it stands in the tables: (what it is, key, state),
+/// in order.
+pub async fn told(url: &str) -> anyhow::Result<Vec<(&'static str, String, String)>> {
+    let pool = PgPool::connect(url).await?;
+    let mut all = Vec::new();
+    for (what, sql) in TOLD {
+        let rows: Vec<(String, String)> = sqlx::query_as(sql).fetch_all(&pool).await?;
+        all.extend(rows.into_iter().map(|(key, state)| (what, key, state)));
+    }
+    pool.close().await;
+    all.sort_unstable();
+    Ok(all)
 }
 
 /// Balances that are still to be read, or read again.

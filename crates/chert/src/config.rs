@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use chert_api::ApiSettings;
+use chert_api::stream::StreamSettings;
 use chert_indexer::{FeedSettings, IndexerSettings, OracleSettings};
 use chert_store::PoolSettings;
 use figment::Figment;
@@ -35,6 +36,7 @@ pub struct Config {
     pub oracles: Oracles,
     pub authentication: Authentication,
     pub rate_limiting: RateLimiting,
+    pub streams: Streams,
     pub cache: Cache,
     pub telemetry: Telemetry,
 }
@@ -88,6 +90,7 @@ section!(Oracles {
 });
 section!(Authentication { authorities: Vec<String> });
 section!(RateLimiting { anonymous_rpm: u32, authenticated_rpm: u32 });
+section!(Streams { max_subscribers: usize, max_subscribers_per_ip: usize, lifetime_seconds: u64 });
 section!(Cache {
     budget_mb: u64,
     identities_max_capacity: u64,
@@ -141,6 +144,7 @@ impl Config {
             self.database.min_connections <= self.database.max_connections,
             "database.min_connections must not be above database.max_connections"
         );
+        within("streams.lifetime_seconds", self.streams.lifetime_seconds, 10, 86_400)?;
         if !matches!(self.telemetry.log_format.as_str(), "text" | "json") {
             bail!("telemetry.log_format must be \"text\" or \"json\"");
         }
@@ -220,6 +224,12 @@ impl Config {
             cache_bytes: self.cache.budget_mb.saturating_mul(1 << 20),
             request_timeout: Duration::from_millis(self.server.request_timeout_ms),
             decimals: self.server.decimals,
+            streams: StreamSettings {
+                max_subscribers: self.streams.max_subscribers,
+                max_subscribers_per_ip: self.streams.max_subscribers_per_ip,
+                lifetime: Duration::from_secs(self.streams.lifetime_seconds),
+                ..StreamSettings::default()
+            },
             ..ApiSettings::default()
         }
     }
@@ -307,6 +317,7 @@ mod tests {
         check("[chain]\nrpc_url = \"nowhere\"", "is not a URL");
         check("[nonsense]\na = 1", "nonsense");
         check("[oracles]\nlong_poll_ms = 40000", "oracles.long_poll_ms is 40000");
+        check("[streams]\nlifetime_seconds = 1", "streams.lifetime_seconds is 1");
         check("[indexer]\nfeed_interval_max_ms = 5", "indexer.feed_interval_max_ms is 5");
     }
 }

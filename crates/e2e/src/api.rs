@@ -42,8 +42,7 @@ impl Api {
             statement_timeout: Duration::from_secs(5),
             ..PoolSettings::new(database)
         })?;
-        let settings =
-            ApiSettings { anonymous_rpm: 0, cache_bytes: 16 << 20, ..settings };
+        let settings = ApiSettings { anonymous_rpm: 0, cache_bytes: 16 << 20, ..settings };
         let state = ApiState::new(store, settings, recorder());
         let stop = CancellationToken::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
@@ -76,6 +75,11 @@ impl Api {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok((status, headers, response.text().await?))
+    }
+
+    /// Where it listens: `http://` and a port.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// Status and body of an answer.

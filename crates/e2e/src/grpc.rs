@@ -90,10 +90,8 @@ impl Grpc {
     }
 
     async fn ask_reflection(&self, request: MessageRequest) -> anyhow::Result<MessageResponse> {
-        let request = ServerReflectionRequest {
-            host: String::new(),
-            message_request: Some(request),
-        };
+        let request =
+            ServerReflectionRequest { host: String::new(), message_request: Some(request) };
         let mut client = ServerReflectionClient::new(self.channel.clone());
         let requests = futures::stream::iter([request]);
         let mut answers = client.server_reflection_info(requests).await?.into_inner();

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "test support: a failure is the test's failure")]
 
 pub mod api;
+pub mod events;
 pub mod ground_truth;
 pub mod grpc;
 pub mod oracles;
@@ -9,6 +10,7 @@ pub mod people;
 pub mod reader;
 pub mod simulation;
 pub mod stage;
+pub mod told;
 
 use std::sync::Arc;
 use std::time::Duration;

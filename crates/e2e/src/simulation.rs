@@ -1,11 +1,14 @@
 //! One seeded life of the system: blocks, forks, lying nodes, broken connections, kills, restarts.
 //! Whatever happens, the store must end byte-equal to indexing the final chain once.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use chert_devnet::{Chain, ChainConfig, Fault, FaultPlan, Profile, Server, ServerConfig};
-use chert_indexer::IndexerSettings;
+use chert_devnet::{
+    Chain, ChainConfig, Fault, FaultPlan, GENESIS_TIME_MS_DEFAULT, Profile, Server, ServerConfig,
+};
+use chert_indexer::{IndexerSettings, wall_clock_ms};
 use chert_store::{PoolSettings, Store, VerifyScope};
 use chert_testkit::{TestDatabase, dump};
 use rand::{RngExt, SeedableRng};
@@ -14,12 +17,16 @@ use rand_chacha::ChaCha8Rng;
 use crate::ground_truth::equals_clean_run_with_people;
 use crate::oracles::Oracles;
 use crate::reader::Reader;
+use crate::told::Told;
 use crate::{RunningIndexer, fast_settings, wait_for_balances, wait_for_feeds, wait_for_tip};
 
 /// Must be the indexer's: deeper forks are refused on purpose.
 const FINALITY_DEPTH: u64 = 12;
 const STEPS_MIN: usize = 15;
 const STEPS_MAX: usize = 30;
+
+/// Time from genesis to the life's present; less than what is no news any more.
+const LIFE_AGE_MS: i64 = 48 * 3_600 * 1_000;
 
 /// Longest wait for the index to catch up before the next step, where a step waits.
 const CATCH_UP: Duration = Duration::from_millis(400);
@@ -35,6 +42,8 @@ pub struct Coverage {
     pub kills: u64,
     /// Database sessions terminated.
     pub disconnects: u64,
+    /// Events that the log told of people, votes, work and boards.
+    pub told: usize,
     /// Submissions of oracles that were compared with what the oracle says.
     pub submissions: usize,
 }
@@ -50,6 +59,14 @@ struct World {
     indexer: Option<RunningIndexer>,
     /// Highest tip that ever was: what lies `FINALITY_DEPTH` below it may be final already.
     tip_max: u64,
+}
+
+/// The indexer's clock: that of a life whose chain and oracles are young, because the event log
+/// does not tell what happened long ago.
+fn life_now_ms() -> i64 {
+    static STARTED_MS: LazyLock<i64> = LazyLock::new(wall_clock_ms);
+    let genesis_ms = i64::try_from(GENESIS_TIME_MS_DEFAULT).unwrap_or(i64::MAX);
+    genesis_ms.saturating_add(LIFE_AGE_MS + wall_clock_ms() - *STARTED_MS)
 }
 
 /// Plays the life of `seed` and compares its end with a clean run.
@@ -123,6 +140,7 @@ impl World {
             batch_blocks: self.rng.random_range(1..9),
             bulk_threshold_blocks: self.rng.random_bool(0.5).then_some(60),
             finality_depth: FINALITY_DEPTH,
+            now_ms: life_now_ms,
             ..fast_settings()
         }
     }
@@ -241,7 +259,10 @@ impl World {
     async fn check(mut self) -> anyhow::Result<Coverage> {
         equals_clean_run_with_people(&self.database.url, &self.chain).await?;
         self.check_against_node().await?;
-        self.coverage.retracted = check_events(&self.database.url, &self.chain).await?;
+        let told = Told::read(&self.database.url).await?;
+        told.is_true(&self.database.url, &self.chain).await?;
+        self.coverage.retracted = told.retracted();
+        self.coverage.told = told.of_people();
         self.coverage.faults = self.servers.iter().map(|s| s.faults().injected()).sum();
         self.coverage.faults += self.oracles.injected();
         self.coverage.submissions = self.oracles.are_told_truly(&self.database.url).await?;
@@ -277,27 +298,4 @@ impl World {
         ensure!(report.compared == self.chain.tip().0 + 1, "compared {}", report.compared);
         Ok(())
     }
-}
-
-/// Folding the event log gives the chain: every retraction takes back the newest block.
-async fn check_events(url: &str, chain: &Chain) -> anyhow::Result<usize> {
-    let mut retracted = 0;
-    let mut blocks: Vec<(i64, String)> = Vec::new();
-    for (kind, height, hash) in dump::events(url).await? {
-        if kind == "block.applied" {
-            let follows = blocks.last().is_none_or(|(below, _)| below + 1 == height);
-            ensure!(follows, "event applies {height} after {:?}", blocks.last());
-            blocks.push((height, hash));
-        } else {
-            // Blocks of the bulk backfill have no event of their own.
-            retracted += 1;
-            let newest = blocks.pop();
-            ensure!(newest.is_none_or(|b| b == (height, hash)), "event retracts {height}");
-        }
-    }
-    for (height, hash) in blocks {
-        let block = chain.block(u64::try_from(height)?).context("a block of the chain")?;
-        ensure!(block["block_hash"] == hash.as_str(), "event log has another block {height}");
-    }
-    Ok(retracted)
 }

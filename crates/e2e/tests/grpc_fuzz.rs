@@ -38,9 +38,28 @@ const ALLOWED: [Code; 9] = [
 
 fn text(rng: &mut ChaCha8Rng, known: &[String]) -> String {
     const ODD: [&str; 22] = [
-        "", "0", "1", "-1", "18446744073709551616", "all", "search", "public", "nuw", "\0", "%",
-        "%00", "%ff", "/", "..", "?a=b&c", "#", "\u{202e}\u{fe0f}é漢", "0x", "AQEAAAAAAAAAAAAA",
-        "{\"a\":1}", "' OR 1=1 --",
+        "",
+        "0",
+        "1",
+        "-1",
+        "18446744073709551616",
+        "all",
+        "search",
+        "public",
+        "nuw",
+        "\0",
+        "%",
+        "%00",
+        "%ff",
+        "/",
+        "..",
+        "?a=b&c",
+        "#",
+        "\u{202e}\u{fe0f}é漢",
+        "0x",
+        "AQEAAAAAAAAAAAAA",
+        "{\"a\":1}",
+        "' OR 1=1 --",
     ];
     match rng.random_range(0..8) {
         0..=3 => known.choose(rng).cloned().unwrap_or_default(),

@@ -47,9 +47,12 @@ async fn simulation_equals_a_clean_run() {
     let faults: u64 = lived.iter().map(|c| c.faults).sum();
     let kills: u64 = lived.iter().map(|c| c.kills).sum();
     let disconnects: u64 = lived.iter().map(|c| c.disconnects).sum();
+    let told: usize = lived.iter().map(|c| c.told).sum();
     println!(
-        "{retracted} blocks retracted, {faults} faults, {kills} kills, {disconnects} disconnects"
+        "{retracted} blocks retracted, {faults} faults, {kills} kills, {disconnects} disconnects, \
+         {told} events of people"
     );
     // A simulation in which nothing happens proves nothing.
     assert!(seeds < 20 || (retracted > 50 && faults > 50 && kills > 5 && disconnects > 5));
+    assert!(seeds < 20 || told > 1_000, "the log tells too little");
 }

@@ -59,7 +59,7 @@ pub(super) async fn unknown_method() -> Response {
 
 /// The problem of a request that the library refused, which says it in its own way. A compression
 /// that we do not know stays as it is: the answer names what we know.
-fn refusal(headers: &HeaderMap) -> Option<Problem> {
+pub(super) fn refusal(headers: &HeaderMap) -> Option<Problem> {
     let code = headers.get(&GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()))?;
     if headers.contains_key(&PROBLEM_TYPE) || matches!(code, Code::Ok | Code::Unimplemented) {
         return None;

@@ -129,7 +129,8 @@ mod tests {
         let store = Store::connect_lazy(&PoolSettings::new("postgres://x@127.0.0.1:1/x")).unwrap();
         let settings =
             ApiSettings { request_timeout: Duration::from_millis(50), ..ApiSettings::default() };
-        let api = ApiState::new(store, settings, PrometheusBuilder::new().build_recorder().handle());
+        let api =
+            ApiState::new(store, settings, PrometheusBuilder::new().build_recorder().handle());
         let edge = axum::middleware::from_fn_with_state((api, Port::Native), edge);
         let router = Router::new()
             .route("/panics", post(panics))

@@ -1,24 +1,29 @@
 //! The methods of the services, made from their descriptors: which REST operation each runs, and how
 //! its request message becomes that operation's request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method as Verb, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor, SerializeOptions, Value};
+use prost_reflect::{
+    DynamicMessage, Kind as ProtoKind, MessageDescriptor, MethodDescriptor, ReflectMessage,
+    SerializeOptions, Value,
+};
 use url::form_urlencoded;
 
 use super::shape::{Known, Shape};
 use crate::error::{Kind, Problem};
 use crate::middleware::{URI_BYTES_MAX, rate_limit};
 use crate::routes;
+use crate::stream::EventType;
 
 /// What stands for itself in a path (RFC 3986 §2.3).
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Field of a delivery that holds what happened.
+const EVENT: &str = "event";
 /// The JSON of a request's body, as the routes read it.
 const BODY: SerializeOptions = SerializeOptions::new()
     .use_proto_field_name(true)
@@ -29,9 +34,19 @@ const BODY: SerializeOptions = SerializeOptions::new()
 static METHODS: LazyLock<Methods> =
     LazyLock::new(|| Methods::new().expect("methods that the descriptors describe"));
 
-/// Every method with one answer, by its path.
+/// Every method, by its path.
 pub(crate) struct Methods {
     by_path: HashMap<String, Method>,
+    streams: HashMap<String, Streaming>,
+}
+
+/// A method that streams events.
+pub(crate) struct Streaming {
+    /// The types that it delivers.
+    pub(crate) types: BTreeSet<EventType>,
+    /// The message of an event.
+    pub(crate) event: Arc<Shape>,
+    input: MessageDescriptor,
 }
 
 /// A method that runs a REST operation.
@@ -60,15 +75,25 @@ impl Methods {
     fn new() -> Result<Self, String> {
         let mut known = Known::new();
         let mut by_path = HashMap::new();
+        let mut streams = HashMap::new();
         for service in chert_proto::pool().services() {
             for method in service.methods() {
+                let path = format!("/{}/{}", service.full_name(), method.name());
                 if let Some(rest) = chert_proto::rest_of(&method.options()) {
-                    let path = format!("/{}/{}", service.full_name(), method.name());
                     by_path.insert(path, Method::new(&method, &rest, &mut known)?);
+                } else if let Some(events) = chert_proto::events_of(&method.options()) {
+                    streams.insert(path, Streaming::new(&method, &events, &mut known)?);
+                } else {
+                    return Err(format!("{path} does nothing"));
                 }
             }
         }
-        Ok(Self { by_path })
+        Ok(Self { by_path, streams })
+    }
+
+    /// A method that streams, by its path.
+    pub(crate) fn find_stream(&self, path: &str) -> Option<&Streaming> {
+        self.streams.get(path)
     }
 
     /// A method by its path, `/chert.api.v1.Service/Method`.
@@ -76,10 +101,49 @@ impl Methods {
         self.by_path.get(path)
     }
 
-    /// Their paths.
+    /// Paths of the methods with one answer.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
         self.by_path.keys().map(String::as_str)
     }
+
+    /// Paths of the streams.
+    pub(crate) fn stream_paths(&self) -> impl Iterator<Item = &str> {
+        self.streams.keys().map(String::as_str)
+    }
+}
+
+impl Streaming {
+    fn new(method: &MethodDescriptor, events: &str, known: &mut Known) -> Result<Self, String> {
+        let wanted = |kind: &EventType| {
+            events.split(',').any(|pattern| match pattern.strip_suffix('*') {
+                Some(begin) => kind.as_str().starts_with(begin),
+                None => kind.as_str() == pattern,
+            })
+        };
+        let types: BTreeSet<EventType> = EventType::ALL.into_iter().filter(wanted).collect();
+        let event = method.output().get_field_by_name(EVENT).map(|field| field.kind());
+        let Some(ProtoKind::Message(event)) = event else {
+            return Err(format!("{} delivers no events", method.full_name()));
+        };
+        if types.is_empty() {
+            return Err(format!("{} wants no event", method.full_name()));
+        }
+        Ok(Self { types, event: Shape::of(&event, known)?, input: method.input() })
+    }
+
+    /// What a message asks for, as the query string of `/v1/events/stream`.
+    ///
+    /// # Errors
+    /// 400 for what is not such a message.
+    pub(crate) fn query(&self, message: &[u8]) -> Result<String, Problem> {
+        let message = decode(&self.input, message)?;
+        Ok(query(&message, "").unwrap_or_default())
+    }
+}
+
+fn decode(input: &MessageDescriptor, message: &[u8]) -> Result<DynamicMessage, Problem> {
+    DynamicMessage::decode(input.clone(), message)
+        .map_err(|error| Problem::invalid(format!("the request is no {}: {error}", input.name())))
 }
 
 impl Method {
@@ -100,19 +164,20 @@ impl Method {
     /// 400 for what is not such a message or leaves out what names the object; 414 for an URI above
     /// the limit.
     pub(crate) fn request(&self, message: &[u8]) -> Result<Request, Problem> {
-        let message = DynamicMessage::decode(self.input.clone(), message).map_err(|error| {
-            Problem::invalid(format!("the request is no {}: {error}", self.input.name()))
-        })?;
+        let message = decode(&self.input, message)?;
         let mut uri = self.path(&message)?;
         let mut body = Vec::new();
         if self.has_body() {
             body = self.body(&message).map_err(Problem::internal)?;
-        } else if let Some(query) = self.query(&message) {
+        } else if let Some(query) = query(&message, &self.template) {
             uri.push('?');
             uri.push_str(&query);
         }
         if uri.len() > URI_BYTES_MAX {
-            return Err(Problem::new(Kind::UriTooLong, "Names and texts are above 8 KiB together."));
+            return Err(Problem::new(
+                Kind::UriTooLong,
+                "Names and texts are above 8 KiB together.",
+            ));
         }
         let request = Request::builder()
             .method(self.verb.clone())
@@ -148,31 +213,6 @@ impl Method {
         Ok(path)
     }
 
-    /// What is not in the path, as a query string; absent `optional` fields are left out.
-    fn query(&self, message: &DynamicMessage) -> Option<String> {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let mut empty = true;
-        for field in self.input.fields() {
-            let absent = field.supports_presence() && !message.has_field(&field);
-            if absent || in_path(&self.template, field.name()) {
-                continue;
-            }
-            let text = match message.get_field(&field).as_ref() {
-                Value::String(text) => text.clone(),
-                Value::U32(number) => number.to_string(),
-                Value::I32(number) => number.to_string(),
-                Value::U64(number) => number.to_string(),
-                Value::I64(number) => number.to_string(),
-                Value::Bool(value) => value.to_string(),
-                // The descriptors have no other parameters: a test looks at them.
-                _ => continue,
-            };
-            query.append_pair(field.name(), &text);
-            empty = false;
-        }
-        (!empty).then(|| query.finish())
-    }
-
     /// What is not in the path, as the JSON that the route reads.
     fn body(&self, message: &DynamicMessage) -> serde_json::Result<Vec<u8>> {
         let json = serde_json::value::Serializer;
@@ -182,6 +222,31 @@ impl Method {
         }
         serde_json::to_vec(&json)
     }
+}
+
+/// What is not in the path, as a query string; absent `optional` fields are left out.
+fn query(message: &DynamicMessage, template: &str) -> Option<String> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let mut empty = true;
+    for field in message.descriptor().fields() {
+        let absent = field.supports_presence() && !message.has_field(&field);
+        if absent || in_path(template, field.name()) {
+            continue;
+        }
+        let text = match message.get_field(&field).as_ref() {
+            Value::String(text) => text.clone(),
+            Value::U32(number) => number.to_string(),
+            Value::I32(number) => number.to_string(),
+            Value::U64(number) => number.to_string(),
+            Value::I64(number) => number.to_string(),
+            Value::Bool(value) => value.to_string(),
+            // The descriptors have no other parameters: a test looks at them.
+            _ => continue,
+        };
+        query.append_pair(field.name(), &text);
+        empty = false;
+    }
+    (!empty).then(|| query.finish())
 }
 
 fn parameter(segment: &str) -> Option<&str> {
@@ -269,11 +334,14 @@ mod tests {
                 assert_eq!(field.kind(), prost_reflect::Kind::String, "{path}: {name}");
             }
             for field in method.input.fields().filter(|_| !method.has_body()) {
-                let plain = !field.is_list() && !matches!(
-                    field.kind(),
-                    prost_reflect::Kind::Message(_) | prost_reflect::Kind::Enum(_)
-                        | prost_reflect::Kind::Bytes | prost_reflect::Kind::Double
-                );
+                let plain = !field.is_list()
+                    && !matches!(
+                        field.kind(),
+                        prost_reflect::Kind::Message(_)
+                            | prost_reflect::Kind::Enum(_)
+                            | prost_reflect::Kind::Bytes
+                            | prost_reflect::Kind::Double
+                    );
                 assert!(plain, "{}", field.full_name());
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! A method is its descriptor: the descriptor names the REST operation (`methods`), the operation
 //! runs as it does for REST (`call`), and its JSON becomes the message (`shape`). So a method cannot
-//! say anything else than REST does. The edge is REST's, with another ending (`edge`).
+//! say anything else than REST does. Streams deliver what `/v1/events/stream` does (`stream`). The edge
+//! is REST's, with another ending (`edge`).
 
 mod call;
 mod codec;
@@ -12,6 +13,7 @@ mod health;
 pub(crate) mod methods;
 mod server;
 pub(crate) mod shape;
+mod stream;
 
 use axum::Router;
 use axum::routing::post;
@@ -57,10 +59,14 @@ pub(crate) fn web_router(api: ApiState) -> Router {
 
 /// A route for each method.
 fn operations(api: ApiState) -> Router {
-    let rest = crate::routes::router().with_state(api);
-    let mut router = Router::new();
-    for path in methods::methods().paths() {
-        router = router.route(path, post(call::unary));
+    let mut streams = Router::new();
+    for path in methods::methods().stream_paths() {
+        streams = streams.route(path, post(stream::open));
     }
-    router.with_state(rest)
+    let mut calls = Router::new();
+    for path in methods::methods().paths() {
+        calls = calls.route(path, post(call::unary));
+    }
+    let rest = crate::routes::router().with_state(api.clone());
+    calls.with_state(rest).merge(streams.with_state(api))
 }

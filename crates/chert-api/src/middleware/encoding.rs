@@ -15,11 +15,14 @@ const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding")
 const ENCODING_AND_SIGNER: HeaderValue =
     HeaderValue::from_static("accept-encoding, signature-input");
 
-/// Compresses text on the fly with the fastest settings: answers are small and often new.
-pub fn layer() -> CompressionLayer<And<SizeAbove, NotForContentType>> {
-    CompressionLayer::new()
-        .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(COMPRESS_BYTES_MIN).and(NotForContentType::IMAGES))
+/// Compresses text on the fly with the fastest settings: answers are small and often new. Streams of
+/// events leave as they are: a compressor would keep the latest back.
+pub fn layer() -> CompressionLayer<And<And<SizeAbove, NotForContentType>, NotForContentType>> {
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(
+        SizeAbove::new(COMPRESS_BYTES_MIN)
+            .and(NotForContentType::IMAGES)
+            .and(NotForContentType::SSE),
+    )
 }
 
 /// Gives each encoding of a body its own entity tag.

@@ -4,7 +4,7 @@
 //! must still carry its id and its headers), and one boxed future per request is enough. gRPC has an
 //! edge of its own (`grpc::edge`) around the same [`handle`]: only the endings differ.
 
-mod client;
+pub(crate) mod client;
 pub(crate) mod conditional;
 pub(crate) mod cors;
 pub(crate) mod encoding;
@@ -124,7 +124,12 @@ impl Context {
 }
 
 /// Runs a request through everything that may refuse it, and its handler.
-pub(crate) async fn handle(api: &ApiState, context: &Context, mut request: Request, next: Next) -> Response {
+pub(crate) async fn handle(
+    api: &ApiState,
+    context: &Context,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if context.method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }

@@ -221,7 +221,7 @@ fn make_room(shard: &mut HashMap<u128, u64>) {
 }
 
 /// One client per IPv4 address or IPv6 /64, the smallest block a subscriber is given.
-fn client_of(address: IpAddr) -> u128 {
+pub(crate) fn client_of(address: IpAddr) -> u128 {
     match address.to_canonical() {
         IpAddr::V4(v4) => u128::from(u32::from(v4)),
         IpAddr::V6(v6) => (u128::from(v6) >> 64) | (1 << 127),

@@ -4,6 +4,8 @@ pub mod addresses;
 pub mod alerts;
 pub mod block_transactions;
 pub mod blocks;
+pub mod event_stream;
+pub mod events;
 pub mod governance_power;
 pub mod governance_stats;
 pub mod health;
@@ -36,7 +38,7 @@ use crate::state::ApiState;
 use crate::{jsonrpc, openapi};
 
 /// Every path of the API description, and the pages; labels of the HTTP metrics.
-pub const PATHS: [&str; 45] = [
+pub const PATHS: [&str; 47] = [
     "/v1/explorer/blocks",
     "/v1/explorer/block/{height}",
     "/v1/explorer/block/{height}/transactions",
@@ -69,6 +71,8 @@ pub const PATHS: [&str; 45] = [
     "/v1/pouw/oracle/{oracle_id}/performance",
     "/v1/pouw/projects",
     "/v1/pouw/network",
+    "/v1/events",
+    "/v1/events/stream",
     "/v1/status",
     "/jsonrpc",
     "/alerts",
@@ -123,6 +127,8 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(pouw_oracles::get_oracle_performance))
         .routes(routes!(pouw_network::list_projects))
         .routes(routes!(pouw_network::get_network))
+        .routes(routes!(events::list_events))
+        .routes(routes!(event_stream::stream_events))
         .routes(routes!(status::get_status))
         .routes(routes!(jsonrpc::post_jsonrpc))
         .routes(routes!(alerts::get_alerts))

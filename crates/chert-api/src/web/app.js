@@ -1,6 +1,8 @@
 // The explorer page. Everything that comes from the chain is put in place as text, never as HTML.
 
 const REFRESH_MS = 2000;
+const TOGETHER_MS = 50;
+const FOLLOW_AGAIN_MS = 60000;
 const STATUS_MS = 10000;
 const ROWS = 12;
 
@@ -8,6 +10,7 @@ const view = document.getElementById('view');
 let decimals = 9;
 let status = null;
 let shownTip = null;
+let shownAt = 0;
 let generation = 0;
 
 /** An element with text or element children; attributes are set as attributes. */
@@ -272,13 +275,14 @@ async function refreshStatus() {
 }
 
 // The health answer is free of the rate limit and tells whether anything is new at all.
-async function refresh() {
+async function refresh(changed = false) {
   if (document.hidden) return;
   try {
     const health = await get('/health');
     tiles(health);
     const tip = health.consensus_status.current_height;
-    if (!VIEWS[location.hash.split('/')[1]] && tip !== shownTip) {
+    if (!VIEWS[location.hash.split('/')[1]] && (changed || tip !== shownTip)) {
+      shownAt = Date.now();
       await home();
       shownTip = tip;
     }
@@ -296,5 +300,30 @@ window.addEventListener('hashchange', route);
 await refreshStatus();
 await route();
 await refresh();
-setInterval(refresh, REFRESH_MS);
-setInterval(refreshStatus, STATUS_MS);
+setInterval(() => refreshStatus().then(() => refresh()), STATUS_MS);
+
+// The stream says when a block comes or goes; where there is none, the health answer is asked.
+let polling = setInterval(() => refresh(), REFRESH_MS);
+let due = null;
+function follow() {
+  if (typeof EventSource === 'undefined') return;
+  const events = new EventSource('/v1/events/stream?type=block.applied,block.retracted');
+  const poll = (on) => {
+    clearInterval(polling);
+    polling = on ? setInterval(() => refresh(), REFRESH_MS) : null;
+  };
+  // Blocks that come together are shown together, and never faster than polling would show them.
+  const soon = () => {
+    const wait = Math.max(TOGETHER_MS, shownAt + REFRESH_MS - Date.now());
+    due ??= setTimeout(() => { due = null; refresh(true); }, wait);
+  };
+  events.onopen = () => { poll(false); soon(); };
+  events.onerror = () => {
+    if (polling === null) poll(true);
+    // Refused for good (too many streams, say): try again, but rarely.
+    if (events.readyState === EventSource.CLOSED) setTimeout(follow, FOLLOW_AGAIN_MS);
+  };
+  for (const type of ['block.applied', 'block.retracted']) events.addEventListener(type, soon);
+}
+document.addEventListener('visibilitychange', () => refresh(true));
+follow();

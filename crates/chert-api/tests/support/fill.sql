@@ -51,8 +51,9 @@ FROM (SELECT count(*) n, sum(tx_count) txs, sum(total_amount) amount, sum(total_
 
 UPDATE checkpoints c
 SET height = b.height, hash = b.hash, tip_time_ms = b.timestamp_ms, node_height = b.height,
-    finalized_height = GREATEST(b.height - finality_depth, -1), event_seq = b.height + 1,
+    finalized_height = GREATEST(b.height - finality_depth, -1),
     network = 'testnet', chain_id = '13371'
 FROM blocks b WHERE b.height = :to;
+UPDATE event_head SET last_seq = :to::bigint + 1;
 NOTIFY chert_tip;
 COMMIT;

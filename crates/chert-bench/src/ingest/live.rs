@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{DATABASE, LiveStore};
-use crate::anchor::{AnchorRows, Live, Totals, ensure_same_rows};
+use crate::anchor::{AnchorRows, Live, Totals, ensure_same_rows, events_of};
 use crate::bench::Bench;
 use crate::blocks::{append, batches, blocks_of, now_s, open_writer, rows_of};
 use crate::report::{Goal, Outcome};
@@ -34,8 +34,11 @@ pub(super) async fn run(bench: &mut Bench, store: &LiveStore) -> anyhow::Result<
         known: HashSet::new(),
         store,
         next: first,
+        event_seq: 0,
     };
     sides.known = sides.load_known().await?;
+    let last_seq = sqlx::query_scalar("SELECT last_seq FROM event_head");
+    sides.event_seq = last_seq.fetch_one(&mut sides.twin).await?;
     bench.postgres.settle().await?;
     sides.round(bench.scale.live_batches, true).await?;
     let mut rounds = Vec::new();
@@ -71,6 +74,8 @@ struct Sides<'a> {
     known: HashSet<AddressKey>,
     store: &'a LiveStore,
     next: u64,
+    /// Last number of the event log on both sides.
+    event_seq: i64,
 }
 
 impl Sides<'_> {
@@ -114,20 +119,16 @@ impl Sides<'_> {
     ) -> anyhow::Result<(Vec<BatchRows>, Vec<AnchorRows>)> {
         let (mut ours, mut anchor) = (Vec::new(), Vec::new());
         for heights in batches(heights, LIVE_BATCH_BLOCKS) {
-            let first = i64::try_from(*heights.start())?;
             let blocks: Vec<Block> = blocks_of(&self.store.chain, heights)?;
             ours.push(rows_of(&blocks)?);
             let mut totals = Totals::default();
-            // A bulk load writes no events, so that numbers follow from heights.
-            let event_seq = first - i64::try_from(self.first_live())?;
-            let live = Live { event_seq, now_s: now_s() };
+            let live = Live { event_seq: self.event_seq, now_s: now_s() };
+            for block in &blocks {
+                self.event_seq += events_of(block)?;
+            }
             let rows = AnchorRows::encode(&blocks, Some(live), &mut totals)?;
             anchor.push(rows.with_addresses(totals.rows(&mut self.known)));
         }
         Ok((ours, anchor))
-    }
-
-    fn first_live(&self) -> u64 {
-        self.store.loaded + 1
     }
 }

@@ -20,8 +20,6 @@ pub(crate) const NAMES: [&str; 5] =
 pub(crate) struct LiveStore {
     url: String,
     chain: Chain,
-    /// Last block of the bulk load.
-    loaded: u64,
     dataset: String,
 }
 
@@ -35,7 +33,7 @@ impl LiveStore {
         let chain = blocks::chain(Profile::fixed(TXS_PER_BLOCK), blocks + more);
         let url = bench.postgres.create(DATABASE).await?;
         blocks::load(&url, &chain, blocks, |text| bench.step(text)).await?;
-        Ok(Self { url, chain, loaded: blocks, dataset })
+        Ok(Self { url, chain, dataset })
     }
 
     /// Brings the store to the tip of the chain.

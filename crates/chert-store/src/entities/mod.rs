@@ -34,20 +34,25 @@ pub struct ApplyContext {
     pub follow: bool,
     /// Unix seconds.
     pub now_s: i64,
-    /// Last number given in the event log before this batch.
-    pub event_seq: i64,
 }
 
-/// Where an unwind stops.
-#[derive(Debug, Clone, Copy)]
+/// Where an unwind stops, and what it has to tell.
+#[derive(Debug)]
 pub struct UnwindContext {
     /// Highest block that stays.
     pub ancestor: Height,
     /// Unix seconds.
     pub now_s: i64,
+    /// For the event log, which is written last.
+    pub(crate) retractions: event::Retractions,
 }
 
 impl UnwindContext {
+    /// An unwind down to `ancestor` at `now_s`, Unix seconds.
+    pub fn new(ancestor: Height, now_s: i64) -> Self {
+        Self { ancestor, now_s, retractions: event::Retractions::default() }
+    }
+
     /// First transaction position that goes.
     pub fn first_pos(&self) -> i64 {
         TxPosition::block_start(self.ancestor + 1).as_i64()
@@ -82,7 +87,7 @@ pub trait Entity: Default + Send {
     /// Takes back everything above the ancestor.
     fn unwind(
         db: &mut PgConnection,
-        context: &UnwindContext,
+        context: &mut UnwindContext,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
@@ -119,7 +124,7 @@ macro_rules! registry {
         /// Unwinds in the order given, which must be the reverse of what depends on what.
         pub(crate) async fn unwind_all(
             db: &mut PgConnection,
-            context: &UnwindContext,
+            context: &mut UnwindContext,
         ) -> Result<(), StoreError> {
             // Written out by the macro in registry order; see the note at the invocation.
             $(<$entity as Entity>::unwind(db, context).await?;)+

@@ -169,9 +169,12 @@ impl World {
             "hash" => of(&self.transactions, &[NOBODY, "zz", "a/b", "%00"]),
             "addr" | "address" => of(&self.addresses, &["nobody", "a b/c", &"x".repeat(129)]),
             "id" if path.contains("/proposals/") => of(&self.proposals, &["999999", "a/b", "?"]),
-            "id" | "identity_id" => of(&self.identities(), &[NOBODY, "zz", "0x"]),
+            "id" | "identity_id" | "identity" => of(&self.identities(), &[NOBODY, "zz", "0x"]),
             "submission_id" => of(&self.submissions, &[NOBODY, "zz"]),
             "oracle_id" => of(&self.oracles, &[NOBODY, "http://x/y", "zz"]),
+            "type" if path == "/v1/events" => {
+                own(&["block.applied", "transaction.confirmed,vote.cast", "x"])
+            }
             "type" => own(&["boinc", "nuw", "both"]),
             "timeframe" => own(&["day", "week", "month", "all", "year"]),
             "metric" => own(&["tasks", "credits", "rewards", "recent_average_credit", ""]),

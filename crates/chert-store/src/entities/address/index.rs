@@ -175,7 +175,7 @@ impl Entity for AddressRows {
         self.upsert_totals(db).await
     }
 
-    async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
+    async fn unwind(db: &mut PgConnection, context: &mut UnwindContext) -> Result<(), StoreError> {
         let first = context.first_pos();
         let keys = touched_keys(db, first).await?;
         sqlx::query!(

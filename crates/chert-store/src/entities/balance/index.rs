@@ -63,7 +63,7 @@ impl Entity for TouchedBalances {
     }
 
     /// Everything the removed blocks touched is read again, at the ancestor or above.
-    async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
+    async fn unwind(db: &mut PgConnection, context: &mut UnwindContext) -> Result<(), StoreError> {
         let keys = touched_keys(db, context.first_pos()).await?;
         sqlx::query!(
             "UPDATE balance_queue SET height = LEAST(height, $1) WHERE height > $1",

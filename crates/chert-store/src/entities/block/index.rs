@@ -69,7 +69,7 @@ impl Entity for BlockRows {
         self.0.send(db, COPY).await
     }
 
-    async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
+    async fn unwind(db: &mut PgConnection, context: &mut UnwindContext) -> Result<(), StoreError> {
         sqlx::query!("DELETE FROM blocks WHERE height > $1", context.ancestor_i64())
             .execute(db)
             .await?;

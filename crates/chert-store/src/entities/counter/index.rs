@@ -87,7 +87,7 @@ impl Entity for Counters {
         Ok(())
     }
 
-    async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
+    async fn unwind(db: &mut PgConnection, context: &mut UnwindContext) -> Result<(), StoreError> {
         sqlx::query!(
             "WITH gone AS (SELECT * FROM blocks WHERE height > $1),
              delta AS (

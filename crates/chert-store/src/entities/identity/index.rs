@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 
 use super::versions::{delete_versions_above, put_versions};
 use super::write::derive_again;
+use crate::entities::event::{NEWS_AGE_S_MAX, put_events};
 use crate::entities::{ApplyContext, Entity, UnwindContext};
 use crate::feeds::{
     Feed, FeedOutcome, RejectedRecord, advance_feed, lock_chain_at, lock_feed, notify_readers,
@@ -50,12 +51,15 @@ impl Store {
         let records: Vec<&IdentityRecord> =
             commit.records.iter().filter(|record| record.height <= height).collect();
         let touched = put_versions(&mut tx, &records).await?;
-        derive_again(&mut tx, touched, commit.now_s).await?;
+        let news_since = commit.now_s.saturating_sub(NEWS_AGE_S_MAX);
+        let told = derive_again(&mut tx, touched, commit.now_s, news_since).await?;
         put_rejected(&mut tx, Feed::Identity.as_str(), commit.rejected, commit.now_s).await?;
         let reached = u64::try_from(before.height)
             .map_or(commit.synced_to, |done| commit.synced_to.max(done));
         advance_feed(&mut tx, Feed::Identity, reached.min(height), hash, commit.now_s).await?;
         notify_readers(&mut tx).await?;
+        let under = i64::try_from(height).unwrap_or(i64::MAX);
+        put_events(&mut tx, &told, Some((under, hash)), commit.now_s).await?;
         tx.commit().await?;
         Ok(FeedOutcome::Stored)
     }
@@ -77,11 +81,13 @@ impl Entity for RegistryRows {
     }
 
     /// Versions of removed blocks go; the registry feed reads again from the ancestor.
-    async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
+    async fn unwind(db: &mut PgConnection, context: &mut UnwindContext) -> Result<(), StoreError> {
         let ancestor = context.ancestor_i64();
         lock_feed(db, Feed::Identity).await?;
         let touched = delete_versions_above(db, ancestor).await?;
-        derive_again(db, touched, context.now_s).await?;
+        // What is taken back is told, whatever its age.
+        let mut told = derive_again(db, touched, context.now_s, i64::MIN).await?;
+        context.retractions.others.append(&mut told);
         unwind_rejected(db, Feed::Identity.as_str(), ancestor).await?;
         unwind_feed(db, Feed::Identity, ancestor).await
     }

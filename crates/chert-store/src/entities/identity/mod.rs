@@ -2,6 +2,7 @@
 //! follow from them.
 mod compare;
 mod derive;
+mod events;
 mod holder;
 mod index;
 pub mod link_row;
@@ -13,6 +14,7 @@ pub mod search;
 pub mod stats;
 mod tiers;
 mod versions;
+pub mod visible;
 mod write;
 pub use holder::find_holder;
 pub use index::*;

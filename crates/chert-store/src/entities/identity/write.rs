@@ -1,28 +1,27 @@
 //! Derives identities again from their versions and tells whom that concerns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::derive::Interval;
+use super::events::{SeenById, load_seen, updates};
 use super::rebuild::{LINKS, PROFILES};
 use super::versions::{derive_intervals, load_intervals};
 use crate::StoreError;
+use crate::entities::event::NewEvent;
 use crate::entities::leaderboard::{IdentityChanges, identities_changed};
 use crate::entities::{governance, work};
 
 /// Who becomes public and who ceases to be, from the visibilities before and after; an identity
 /// that is gone is hidden.
-fn visibility_changes(
-    before: &BTreeMap<Vec<u8>, bool>,
-    after: &BTreeMap<Vec<u8>, bool>,
-) -> IdentityChanges {
+fn visibility_changes(before: &SeenById, after: &SeenById) -> IdentityChanges {
     let ids: BTreeSet<&Vec<u8>> = before.keys().chain(after.keys()).collect();
     let mut changes = IdentityChanges::default();
     for id in ids {
-        let was = before.get(id).copied().unwrap_or(false);
-        let is = after.get(id).copied().unwrap_or(false);
+        let was = before.get(id).is_some_and(|seen| seen.public);
+        let is = after.get(id).is_some_and(|seen| seen.public);
         match (was, is) {
             (true, false) => changes.hidden.push(id.clone()),
             (false, true) => changes.shown.push(id.clone()),
@@ -32,46 +31,34 @@ fn visibility_changes(
     changes
 }
 
-/// Which of these identities exist, and whether they are public. Index: `identities_pkey`.
-async fn load_public(
-    db: &mut PgConnection,
-    ids: &[Vec<u8>],
-) -> Result<BTreeMap<Vec<u8>, bool>, StoreError> {
-    let rows = sqlx::query!(
-        "SELECT i.identity_id, p.identity_id IS NOT NULL AS \"public!\"
-         FROM identities i LEFT JOIN public_identities p ON p.identity_id = i.identity_id
-         WHERE i.identity_id = ANY($1)",
-        ids
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.identity_id, row.public)).collect())
-}
-
 /// Writes profiles, links and intervals of these identities anew and moves what hangs on them:
 /// votes, work and boards. All in the caller's transaction, which holds `feeds('identity')`.
+///
+/// Gives what the log has to tell: records written before `since_s` (Unix seconds) are no news.
 pub(super) async fn derive_again(
     db: &mut PgConnection,
     touched: BTreeSet<Vec<u8>>,
     now_s: i64,
-) -> Result<(), StoreError> {
+    since_s: i64,
+) -> Result<Vec<NewEvent>, StoreError> {
     if touched.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let ids: Vec<Vec<u8>> = touched.into_iter().collect();
-    let before = load_public(db, &ids).await?;
+    let before = load_seen(db, &ids).await?;
     write_profiles(db, &ids).await?;
-    let after = load_public(db, &ids).await?;
+    let after = load_seen(db, &ids).await?;
     let moved = write_intervals(db, &ids).await?;
     if !moved.wallets.is_empty() {
         governance::reattribute(db, &moved.wallets, &moved.identities, now_s).await?;
         work::reattribute(db, &moved.wallets).await?;
     }
+    let mut told = updates(&before, &after, since_s);
     let changes = visibility_changes(&before, &after);
     if !changes.hidden.is_empty() || !changes.shown.is_empty() {
-        identities_changed(db, &changes, now_s.saturating_mul(1000)).await?;
+        told.extend(identities_changed(db, &changes, now_s.saturating_mul(1000)).await?);
     }
-    Ok(())
+    Ok(told)
 }
 
 async fn write_profiles(db: &mut PgConnection, ids: &[Vec<u8>]) -> Result<(), StoreError> {
@@ -160,12 +147,22 @@ pub(super) async fn insert_intervals(
 
 #[cfg(test)]
 mod tests {
+    use super::super::events::Seen;
     use super::*;
 
     #[test]
     fn what_is_gone_is_hidden() {
-        let map = |pairs: &[(u8, bool)]| -> BTreeMap<Vec<u8>, bool> {
-            pairs.iter().map(|(id, public)| (vec![*id], *public)).collect()
+        let seen = |id: u8, public: bool| Seen {
+            identity_id: vec![id],
+            public,
+            profile_version: 1,
+            updated_at: 1,
+            profile: String::new(),
+            visibility: String::new(),
+            links: String::new(),
+        };
+        let map = |pairs: &[(u8, bool)]| -> SeenById {
+            pairs.iter().map(|(id, public)| (vec![*id], seen(*id, *public))).collect()
         };
         let before = map(&[(1, true), (2, false), (3, true), (4, true), (5, false)]);
         let after = map(&[(1, false), (2, true), (3, true), (6, true), (7, false)]);

@@ -5,12 +5,14 @@
 //! feed's lock, that nobody else has written boards of identities meanwhile. So it can neither
 //! bring back an identity that has hidden while it computed nor hold up the registry.
 
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::board::{Board, Kind, Scope};
 use super::ranking::Standing;
 use super::snapshot::{Marks, confirm, encode_group, insert, load_marks};
 use super::{IdentityChanges, figures, percentile};
+use crate::entities::event::{EventType, NewEvent, put_events};
 use crate::read::timed;
 use crate::{Store, StoreError};
 
@@ -96,11 +98,12 @@ impl Store {
         tx.commit().await?;
         let mut tx = self.pool().begin().await?;
         let written = write_group(&mut tx, (scope, kind), standings, &marks, now_ms).await?;
-        if !still_newest(&mut tx, scope, &boards, &marks, &written.new).await? {
+        if !still_newest(&mut tx, scope, &boards, &marks, &written.ids()).await? {
             // An identity has hidden or shown itself: what was computed is out of date.
             return Ok(false);
         }
         confirm(&mut tx, &written.same, &marks, now_ms).await?;
+        put_events(&mut tx, written.event((scope, kind)).as_slice(), None, now_s).await?;
         tx.commit().await?;
         done.boards += u32::try_from(written.new.len()).unwrap_or(u32::MAX);
         done.unchanged += u32::try_from(written.same.len()).unwrap_or(u32::MAX);
@@ -151,9 +154,27 @@ fn is_due(boards: &[Board], marks: &Marks, now_ms: i64) -> bool {
 /// Snapshots that a group's boards now have.
 struct Written {
     /// New ones.
-    new: Vec<i64>,
+    new: Vec<(Board, i64)>,
     /// The newest ones of boards that are as they were.
     same: Vec<i64>,
+}
+
+impl Written {
+    /// Numbers of the new snapshots.
+    fn ids(&self) -> Vec<i64> {
+        self.new.iter().map(|(_, id)| *id).collect()
+    }
+
+    /// What the event log has to tell of a group of boards: one event, whatever their number, and
+    /// none where all are as they were.
+    fn event(&self, (scope, kind): (Scope, Kind)) -> Option<NewEvent> {
+        let board = |(board, id): &(Board, i64)| {
+            json!([board.timeframe().as_str(), board.metric().as_str(), id])
+        };
+        let boards: Vec<Value> = self.new.iter().map(board).collect();
+        let data = json!({"scope": scope.as_str(), "type": kind.as_str(), "boards": boards});
+        (!self.new.is_empty()).then(|| NewEvent::new(EventType::LeaderboardChanged, data))
+    }
 }
 
 /// Ranks the boards of a scope and kind and writes those that differ from their newest snapshot.
@@ -171,7 +192,7 @@ async fn write_group(
             Some(head) if head.digest == encoded.digest => written.same.push(head.snapshot_id),
             _ => {
                 let insert = timed!("insert_leaderboard", insert(db, &encoded, marks, now_ms));
-                written.new.push(insert.await?);
+                written.new.push((encoded.board, insert.await?));
             }
         }
     }
@@ -220,12 +241,13 @@ async fn still_newest(
 }
 
 /// Called in the transaction that changed visibilities: nothing of a hidden identity may stay on
-/// a board that a reader can see after the commit, not even as a number that is missing.
+/// a board that a reader can see after the commit, not even as a number that is missing. Gives what
+/// the event log has to tell.
 pub(crate) async fn identities_changed(
     db: &mut PgConnection,
     changes: &IdentityChanges,
     now_ms: i64,
-) -> Result<(), StoreError> {
+) -> Result<Vec<NewEvent>, StoreError> {
     if !changes.shown.is_empty() {
         // The next refresh finds its snapshots out of date.
         sqlx::query!(
@@ -239,16 +261,18 @@ pub(crate) async fn identities_changed(
         .await?;
     }
     if changes.hidden.is_empty() || !have_worked(db, &changes.hidden).await? {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let mut fresh = Vec::new();
+    let (mut fresh, mut told) = (Vec::new(), Vec::new());
     for kind in Kind::ALL {
         let group = (Scope::Identities, kind);
         let mut marks = load_marks(db, &Board::group(group.0, kind)).await?;
         // New snapshots in any case: background refreshes notice by them that they are late.
         marks.newest.clear();
         let standings = figures::load(db, group.0, kind, now_ms.div_euclid(1000)).await?;
-        fresh.extend(write_group(db, group, standings, &marks, now_ms).await?.new);
+        let written = write_group(db, group, standings, &marks, now_ms).await?;
+        fresh.extend(written.ids());
+        told.extend(written.event(group));
     }
     sqlx::query!(
         "DELETE FROM leaderboard_snapshots
@@ -257,7 +281,7 @@ pub(crate) async fn identities_changed(
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(told)
 }
 
 /// Whether any of the identities may stand on a snapshot, of now or of before.

@@ -39,18 +39,9 @@ impl Entity for Orphans {
         Ok(())
     }
 
-    async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
-        sqlx::query!(
-            "INSERT INTO orphans (height, hash, parent_hash, timestamp, validator_address, tx_count,
-                                  gas_used, gas_limit, total_amount, tx_ids, orphaned_at)
-             SELECT b.height, b.hash, b.parent_hash, b.timestamp, b.validator_address, b.tx_count,
-                    b.gas_used, b.gas_limit, b.total_amount,
-                    ARRAY(SELECT t.tx_id FROM transactions t
-                          WHERE t.pos >= b.height << 20 AND t.pos < (b.height + 1) << 20
-                          ORDER BY t.pos),
-                    $2
-             FROM blocks b WHERE b.height > $1
-             ON CONFLICT (height, hash) DO UPDATE SET orphaned_at = EXCLUDED.orphaned_at",
+    async fn unwind(db: &mut PgConnection, context: &mut UnwindContext) -> Result<(), StoreError> {
+        sqlx::query_file!(
+            "src/entities/orphan/keep_orphans.sql",
             context.ancestor_i64(),
             context.now_s
         )

@@ -39,7 +39,7 @@ impl Entity for QuarantineRows {
         self.0.send(db, COPY).await
     }
 
-    async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
+    async fn unwind(db: &mut PgConnection, context: &mut UnwindContext) -> Result<(), StoreError> {
         sqlx::query!("DELETE FROM quarantine WHERE pos >= $1", context.first_pos())
             .execute(db)
             .await?;

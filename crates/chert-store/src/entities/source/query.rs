@@ -40,10 +40,10 @@ pub struct SystemStatus {
 }
 
 const PROGRESS: &str = "
-    SELECT c.start_height, c.event_seq, c.node_seen_at_ms, c.progressed_at_ms, c.network,
-           c.chain_id, t.quarantined
-    FROM checkpoints c CROSS JOIN chain_counters t
-    WHERE c.pipeline = 'chain' AND t.id = 1";
+    SELECT c.start_height, h.last_seq AS event_seq, c.node_seen_at_ms, c.progressed_at_ms,
+           c.network, c.chain_id, t.quarantined
+    FROM checkpoints c CROSS JOIN chain_counters t CROSS JOIN event_head h
+    WHERE c.pipeline = 'chain' AND t.id = 1 AND h.id = 1";
 
 /// Reads the whole status in one snapshot.
 pub async fn get_status(store: &Store) -> Result<SystemStatus, StoreError> {

@@ -99,7 +99,7 @@ impl Entity for TransactionRows {
         self.stealth.send(db, COPY_STEALTH).await
     }
 
-    async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
+    async fn unwind(db: &mut PgConnection, context: &mut UnwindContext) -> Result<(), StoreError> {
         let first = context.first_pos();
         sqlx::query!("DELETE FROM stealth_outputs WHERE pos >= $1", first)
             .execute(&mut *db)

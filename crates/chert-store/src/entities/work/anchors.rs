@@ -59,7 +59,7 @@ impl Entity for Anchors {
         Ok(())
     }
 
-    async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
+    async fn unwind(db: &mut PgConnection, context: &mut UnwindContext) -> Result<(), StoreError> {
         sqlx::query!(
             "UPDATE work_submissions SET block_height = NULL WHERE block_height > $1",
             context.ancestor_i64()

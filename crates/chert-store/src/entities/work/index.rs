@@ -8,10 +8,12 @@ use super::claims::settle_claims;
 use super::event::put_events;
 use super::load::load_submissions;
 use super::merge::{Merged, Submissions, merge};
+use super::news::news;
 use super::page::{PageCounts, PageOutcome, Parsed, WorkPage};
 use super::records::{put_items, put_reports, put_slashes};
 use super::submission::{Submission, refusal};
 use super::write::{WriteContext, put_submissions};
+use crate::entities::event::{NewEvent, put_events as put_news};
 use crate::entities::oracle::{FeedStep, advance_cursor, lock_cursor, quarantine_name};
 use crate::entities::pouw::{Rollups, hold_clock};
 use crate::feeds::{Feed, RejectedRecord, hold_chain, lock_feed, put_rejected};
@@ -44,11 +46,12 @@ impl Store {
         }
         let rejected = rejected(page);
         put_rejected(&mut tx, &quarantine_name(oracle_id), &rejected, page.now_s).await?;
-        let counts = put_work(&mut tx, page, bulk).await?;
+        let (counts, told) = put_work(&mut tx, page, bulk).await?;
         put_slashes(&mut tx, page).await?;
         put_reports(&mut tx, page).await?;
         let step = step(page, rejected.len());
         advance_cursor(&mut tx, oracle_id, feed_id, &step, page.now_s).await?;
+        put_news(&mut tx, &told, None, page.now_s).await?;
         tx.commit().await?;
         Ok(PageOutcome::Stored(tally(page, counts, rejected.len())))
     }
@@ -124,13 +127,13 @@ async fn put_work(
     db: &mut PgConnection,
     page: &WorkPage,
     bulk: bool,
-) -> Result<PageCounts, StoreError> {
+) -> Result<(PageCounts, Vec<NewEvent>), StoreError> {
     let mut ids: Vec<Vec<u8>> =
         revisions(page).map(|(_, _, record)| record.submission_id.to_vec()).collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
-        return Ok(PageCounts::default());
+        return Ok((PageCounts::default(), Vec::new()));
     }
     let stored = load_submissions(db, &ids).await?;
     let merged = merge(&stored, page.feed_epoch, revisions(page));
@@ -145,7 +148,9 @@ async fn put_work(
     counts.claims_turned = settle_claims(db, &moves.claims, &mut rollups, page.now_s).await?;
     put_events(db, &events).await?;
     rollups.settle(db).await?;
-    Ok(counts)
+    let at_end = page.items.last().is_some_and(|item| item.seq >= page.head_seq);
+    let told = news(db, &page.oracle_id, (&stored, &changed), at_end, page.now_s).await?;
+    Ok((counts, told))
 }
 
 /// Whose contributions a change of states moves.

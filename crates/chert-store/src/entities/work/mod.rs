@@ -6,6 +6,7 @@ mod event;
 mod index;
 mod load;
 mod merge;
+mod news;
 mod page;
 mod reattribute;
 mod rebuild;

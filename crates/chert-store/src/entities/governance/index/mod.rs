@@ -3,6 +3,7 @@
 //! The node lists proposals and votes as they are now; what is listed replaces what is stored, and
 //! what follows from it is computed anew for exactly the proposals and identities touched.
 
+mod events;
 mod power;
 mod proposal;
 mod stats;
@@ -21,6 +22,7 @@ use sqlx::PgConnection;
 
 use self::stats::Touched;
 use self::vote::VoteColumns;
+use crate::entities::event::put_events;
 use crate::entities::{ApplyContext, Entity, UnwindContext};
 use crate::feeds::{
     Feed, FeedOutcome, RejectedRecord, lock_chain_at, lock_feed, notify_readers, put_rejected,
@@ -109,6 +111,7 @@ impl Store {
         if touched.changed {
             notify_readers(&mut tx).await?;
         }
+        put_events(&mut tx, &touched.events, Some((height, hash)), reading.now_s).await?;
         tx.commit().await?;
         Ok(FeedOutcome::Stored)
     }
@@ -155,7 +158,8 @@ async fn write_readings(
     if reading.complete {
         let rejected = reading.rejected.iter().map(|r| r.key.as_str());
         let listed: BTreeSet<&str> = proposals.keys().copied().chain(rejected).collect();
-        proposal::delete_unlisted(db, &listed, touched).await?;
+        let at_s = time_of(reading.at_s);
+        proposal::delete_unlisted(db, &listed, at_s, touched).await?;
     }
     Ok(())
 }
@@ -201,12 +205,18 @@ impl Entity for GovernanceRows {
 
     /// What was first read above the ancestor goes. Everything is read again, because a node may
     /// have spoken of blocks above the one it was read under.
-    async fn unwind(db: &mut PgConnection, context: &UnwindContext) -> Result<(), StoreError> {
+    async fn unwind(db: &mut PgConnection, context: &mut UnwindContext) -> Result<(), StoreError> {
         let ancestor = context.ancestor_i64();
         lock_feed(db, Feed::Governance).await?;
         let mut touched = Touched::default();
         vote::unwind_votes(db, ancestor, &mut touched).await?;
-        proposal::unwind_proposals(db, ancestor, &mut touched).await?;
+        let at_s = sqlx::query_scalar!(
+            r#"SELECT timestamp_ms / 1000 AS "at_s!" FROM blocks WHERE height = $1"#,
+            ancestor
+        )
+        .fetch_one(&mut *db)
+        .await?;
+        proposal::unwind_proposals(db, (ancestor, at_s), &mut touched).await?;
         power::unwind_powers(db, ancestor).await?;
         tally::refresh_tallies(db, &touched.proposals).await?;
         stats::refresh_stats(db, &touched.identities, context.now_s).await?;
@@ -215,6 +225,7 @@ impl Entity for GovernanceRows {
         sqlx::query!("UPDATE feeds SET synced_at = 0 WHERE feed = 'governance'")
             .execute(db)
             .await?;
+        context.retractions.others.append(&mut touched.events);
         Ok(())
     }
 }

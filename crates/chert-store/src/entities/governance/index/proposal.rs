@@ -6,7 +6,9 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::events::ToldProposal;
 use super::stats::Touched;
+use super::vote::delete_votes_of;
 use super::{ProposalReading, clean, time_of};
 use crate::StoreError;
 
@@ -81,7 +83,7 @@ pub(super) async fn write_proposals(
         let json = serde_json::to_string(&rows)
             .map_err(|error| StoreError::Batch(format!("proposals: {error}")))?;
         note_transitions(db, &json, height, at_s).await?;
-        upsert(db, &json, height, touched).await?;
+        upsert(db, &json, (height, at_s), touched).await?;
     }
     Ok(())
 }
@@ -111,7 +113,7 @@ async fn note_transitions(
 async fn upsert(
     db: &mut PgConnection,
     json: &str,
-    height: i64,
+    (height, at_s): (i64, i64),
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
     let written =
@@ -120,8 +122,21 @@ async fn upsert(
             .await?;
     touched.changed |= !written.is_empty();
     for row in written {
-        touched.identities.extend(row.proposer_identity);
+        touched.identities.extend(row.proposer_identity.clone());
         touched.identities.extend(row.before);
+        if row.state_before.as_ref() == Some(&row.state) {
+            continue;
+        }
+        let told = ToldProposal {
+            proposal_id: row.proposal_id,
+            title: row.title,
+            proposer: row.proposer,
+            proposer_key: row.proposer_key,
+            proposer_identity: row.proposer_identity,
+            from: row.state_before,
+            to: Some(row.state),
+        };
+        touched.events.push(told.event(at_s));
     }
     Ok(())
 }
@@ -130,6 +145,7 @@ async fn upsert(
 pub(super) async fn delete_unlisted(
     db: &mut PgConnection,
     listed: &BTreeSet<&str>,
+    at_s: i64,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
     let listed: Vec<&str> = listed.iter().copied().collect();
@@ -140,20 +156,20 @@ pub(super) async fn delete_unlisted(
     )
     .fetch_all(&mut *db)
     .await?;
-    delete(db, &gone, touched).await
+    delete(db, &gone, at_s, touched).await
 }
 
-/// Takes back proposals first seen above the ancestor.
+/// Takes back proposals first seen above the ancestor, a block of the time `at_s`.
 pub(super) async fn unwind_proposals(
     db: &mut PgConnection,
-    ancestor: i64,
+    (ancestor, at_s): (i64, i64),
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
     let gone =
         sqlx::query_scalar!("SELECT proposal_id FROM proposals WHERE first_height > $1", ancestor)
             .fetch_all(&mut *db)
             .await?;
-    delete(db, &gone, touched).await?;
+    delete(db, &gone, at_s, touched).await?;
     sqlx::query!("DELETE FROM proposal_transitions WHERE height > $1", ancestor)
         .execute(&mut *db)
         .await?;
@@ -167,27 +183,37 @@ pub(super) async fn unwind_proposals(
 async fn delete(
     db: &mut PgConnection,
     proposals: &[String],
+    at_s: i64,
     touched: &mut Touched,
 ) -> Result<(), StoreError> {
     if proposals.is_empty() {
         return Ok(());
     }
-    let identities = sqlx::query_scalar!(
-        r#"WITH transitions AS (DELETE FROM proposal_transitions WHERE proposal_id = ANY($1)),
-           own AS (DELETE FROM votes WHERE proposal_id = ANY($1) RETURNING voter_identity)
-           SELECT voter_identity AS "id!" FROM own WHERE voter_identity IS NOT NULL
-           UNION
-           SELECT proposer_identity FROM proposals
-           WHERE proposal_id = ANY($1) AND proposer_identity IS NOT NULL"#,
+    delete_votes_of(db, proposals, touched).await?;
+    sqlx::query!("DELETE FROM proposal_transitions WHERE proposal_id = ANY($1)", proposals)
+        .execute(&mut *db)
+        .await?;
+    let gone = sqlx::query!(
+        "DELETE FROM proposals WHERE proposal_id = ANY($1)
+         RETURNING proposal_id, title, proposer, proposer_key, proposer_identity, state",
         proposals
     )
-    .fetch_all(&mut *db)
+    .fetch_all(db)
     .await?;
-    sqlx::query!("DELETE FROM proposals WHERE proposal_id = ANY($1)", proposals)
-        .execute(db)
-        .await?;
-    touched.identities.extend(identities);
-    touched.proposals.extend(proposals.iter().cloned());
+    for row in gone {
+        touched.identities.extend(row.proposer_identity.clone());
+        let told = ToldProposal {
+            proposal_id: row.proposal_id.clone(),
+            title: row.title,
+            proposer: row.proposer,
+            proposer_key: row.proposer_key,
+            proposer_identity: row.proposer_identity,
+            from: Some(row.state),
+            to: None,
+        };
+        touched.events.push(told.event(at_s));
+        touched.proposals.insert(row.proposal_id);
+    }
     touched.changed = true;
     Ok(())
 }

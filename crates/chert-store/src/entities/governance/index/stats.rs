@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::super::definition::stats_sql;
 use super::power::queue_powers;
 use crate::StoreError;
+use crate::entities::event::NewEvent;
 use crate::feeds::{Feed, lock_feed};
 
 /// What a transaction changed, and therefore has to compute again before it commits.
@@ -21,6 +22,8 @@ pub(super) struct Touched {
     pub voters: BTreeSet<Uuid>,
     /// Something is stored that was not.
     pub changed: bool,
+    /// What the event log has to tell, in order.
+    pub events: Vec<NewEvent>,
 }
 
 /// Moves the votes and proposals of these wallets to the identities that held them at the time,

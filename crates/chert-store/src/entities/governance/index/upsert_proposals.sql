@@ -1,5 +1,5 @@
--- Writes proposals given as a JSON list ($1) at a height ($2); gives the identities that those
--- written belonged to before and belong to now. What only details hold stays where a reading is of
+-- Writes proposals given as a JSON list ($1) at a height ($2); gives those written with their states
+-- and the identities that they belonged to before and belong to now. What only details hold stays where a reading is of
 -- the summary; a row that says the same stays as it is, unless its details were read.
 WITH new AS (
     SELECT n.proposal_id, n.proposer, n.proposer_key,
@@ -21,7 +21,7 @@ WITH new AS (
            CASE WHEN n.detailed OR p.calldatas IS NULL OR n.calldatas <> '[]'
                 THEN n.calldatas ELSE p.calldatas END AS calldatas,
            CASE WHEN n.detailed OR p.height IS NULL THEN $2 ELSE p.height END AS height,
-           p.proposer_identity AS before
+           p.proposer_identity AS before, p.state AS state_before
     FROM json_to_recordset($1::text::json) AS n(
         proposal_id text, proposer text, proposer_key uuid, proposal_type text,
         title text, description text, state text, status text, voting_starts_at bigint,
@@ -62,5 +62,7 @@ written AS (
            EXCLUDED.votes_against, EXCLUDED.votes_abstain, EXCLUDED.created_at,
            EXCLUDED.executed_at, EXCLUDED.updated_at, EXCLUDED.targets,
            EXCLUDED."values", EXCLUDED.calldatas, EXCLUDED.height)
-    RETURNING p.proposal_id, p.proposer_identity)
-SELECT w.proposer_identity, n.before FROM written w JOIN new n USING (proposal_id)
+    RETURNING p.proposal_id, p.proposer_identity, p.proposer, p.proposer_key, p.title, p.state)
+SELECT w.proposal_id, w.title, w.proposer, w.proposer_key, w.proposer_identity, w.state, n.before,
+       n.state_before AS "state_before?"
+FROM written w JOIN new n USING (proposal_id) ORDER BY w.proposal_id

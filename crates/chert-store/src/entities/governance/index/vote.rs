@@ -6,6 +6,7 @@ use silica_models::{AddressKey, Vote};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::events::ChangedVote;
 use super::stats::Touched;
 use super::{clean, time_of};
 use crate::StoreError;
@@ -66,18 +67,20 @@ impl VoteColumns {
     ) -> Result<(), StoreError> {
         let gone = sqlx::query_as!(
             ChangedVote,
-            "DELETE FROM votes v
+            r#"DELETE FROM votes v
              WHERE v.proposal_id = ANY($1) AND NOT EXISTS (
                  SELECT 1 FROM UNNEST($2::text[], $3::uuid[]) AS n(proposal_id, voter_key)
                  WHERE n.proposal_id = v.proposal_id AND n.voter_key = v.voter_key)
-             RETURNING v.proposal_id, v.voter_key, v.voter_identity, NULL::bytea AS before",
+             RETURNING v.proposal_id, v.voter, v.voter_key, v.voter_identity,
+                       NULL::bytea AS before, v.vote_power::text AS "power!",
+                       v.vote_choice AS choice, v.cast_at, TRUE AS "existed!""#,
             &self.listed,
             &self.proposals,
             &self.keys
         )
         .fetch_all(db)
         .await?;
-        note(gone, touched);
+        note_gone(gone, touched);
         Ok(())
     }
 
@@ -91,7 +94,8 @@ impl VoteColumns {
             ChangedVote,
             r#"WITH new AS (
                    SELECT n.proposal_id, n.voter, n.voter_key, n.power::numeric AS power, n.choice,
-                          n.reason, n.cast_at, v.voter_identity AS before
+                          n.reason, n.cast_at, v.voter_identity AS before,
+                          v.proposal_id IS NOT NULL AS existed
                    FROM UNNEST($1::text[], $2::text[], $3::uuid[], $4::text[], $5::smallint[],
                                $6::text[], $7::bigint[])
                        AS n(proposal_id, voter, voter_key, power, choice, reason, cast_at)
@@ -112,9 +116,12 @@ impl VoteColumns {
                        vote_power = EXCLUDED.vote_power, vote_choice = EXCLUDED.vote_choice,
                        reason = EXCLUDED.reason, cast_at = EXCLUDED.cast_at,
                        height = EXCLUDED.height
-                   RETURNING v.proposal_id, v.voter_key, v.voter_identity)
-               SELECT w.proposal_id, w.voter_key, w.voter_identity, n.before
-               FROM written w JOIN new n USING (proposal_id, voter_key)"#,
+                   RETURNING v.proposal_id, v.voter, v.voter_key, v.voter_identity,
+                             v.vote_power::text AS power, v.vote_choice AS choice, v.cast_at)
+               SELECT w.proposal_id, w.voter, w.voter_key, w.voter_identity, n.before,
+                      w.power AS "power!", w.choice, w.cast_at, n.existed AS "existed!"
+               FROM written w JOIN new n USING (proposal_id, voter_key)
+               ORDER BY w.cast_at, w.proposal_id, w.voter_key"#,
             &self.proposals,
             &self.voters,
             &self.keys,
@@ -127,17 +134,10 @@ impl VoteColumns {
         .fetch_all(db)
         .await?;
         touched.voters.extend(changed.iter().map(|vote| vote.voter_key));
+        touched.events.extend(changed.iter().map(ChangedVote::cast));
         note(changed, touched);
         Ok(())
     }
-}
-
-/// A vote that came, went or changed, with the identities before and after.
-struct ChangedVote {
-    proposal_id: String,
-    voter_key: Uuid,
-    voter_identity: Option<Vec<u8>>,
-    before: Option<Vec<u8>>,
 }
 
 fn note(votes: Vec<ChangedVote>, touched: &mut Touched) {
@@ -149,6 +149,32 @@ fn note(votes: Vec<ChangedVote>, touched: &mut Touched) {
     }
 }
 
+/// Notes votes that are not there any more.
+fn note_gone(votes: Vec<ChangedVote>, touched: &mut Touched) {
+    touched.events.extend(votes.iter().map(ChangedVote::retracted));
+    note(votes, touched);
+}
+
+/// Deletes all votes of proposals that are about to go themselves.
+pub(super) async fn delete_votes_of(
+    db: &mut PgConnection,
+    proposals: &[String],
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    let gone = sqlx::query_as!(
+        ChangedVote,
+        r#"DELETE FROM votes v WHERE v.proposal_id = ANY($1)
+           RETURNING v.proposal_id, v.voter, v.voter_key, v.voter_identity,
+                     NULL::bytea AS before, v.vote_power::text AS "power!",
+                     v.vote_choice AS choice, v.cast_at, TRUE AS "existed!""#,
+        proposals
+    )
+    .fetch_all(db)
+    .await?;
+    note_gone(gone, touched);
+    Ok(())
+}
+
 /// Takes back votes first seen above the ancestor, on whatever proposal.
 pub(super) async fn unwind_votes(
     db: &mut PgConnection,
@@ -157,14 +183,16 @@ pub(super) async fn unwind_votes(
 ) -> Result<(), StoreError> {
     let gone = sqlx::query_as!(
         ChangedVote,
-        "DELETE FROM votes v WHERE v.first_height > $1 OR v.proposal_id IN (
-             SELECT p.proposal_id FROM proposals p WHERE p.first_height > $1)
-         RETURNING v.proposal_id, v.voter_key, v.voter_identity, NULL::bytea AS before",
+        r#"DELETE FROM votes v WHERE v.first_height > $1 OR v.proposal_id IN (
+               SELECT p.proposal_id FROM proposals p WHERE p.first_height > $1)
+           RETURNING v.proposal_id, v.voter, v.voter_key, v.voter_identity,
+                     NULL::bytea AS before, v.vote_power::text AS "power!",
+                     v.vote_choice AS choice, v.cast_at, TRUE AS "existed!""#,
         ancestor
     )
     .fetch_all(&mut *db)
     .await?;
-    note(gone, touched);
+    note_gone(gone, touched);
     sqlx::query!("UPDATE votes SET height = $1 WHERE height > $1", ancestor).execute(db).await?;
     Ok(())
 }

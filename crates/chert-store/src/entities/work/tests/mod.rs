@@ -8,5 +8,5 @@ mod world;
 use crate::entities::ApplyContext;
 
 fn context() -> ApplyContext {
-    ApplyContext { bulk: false, follow: true, now_s: world::START_S, event_seq: 0 }
+    ApplyContext { bulk: false, follow: true, now_s: world::START_S }
 }

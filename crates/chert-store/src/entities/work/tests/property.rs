@@ -168,11 +168,11 @@ impl Life {
     async fn unwind_chain(&mut self) {
         self.tip = (self.tip - self.dice.signed(3)).max(0);
         let ancestor = u64::try_from(self.tip).expect("not negative");
-        let context = UnwindContext { ancestor, now_s: self.world.now_s };
+        let mut context = UnwindContext::new(ancestor, self.world.now_s);
         let mut tx = self.world.store.pool().begin().await.expect("begun");
         let delete = sqlx::query("DELETE FROM transactions WHERE pos >= $1");
         delete.bind(context.first_pos()).execute(&mut *tx).await.expect("deleted");
-        Anchors::unwind(&mut tx, &context).await.expect("unwound");
+        Anchors::unwind(&mut tx, &mut context).await.expect("unwound");
         tx.commit().await.expect("committed");
     }
 
