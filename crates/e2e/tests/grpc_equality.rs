@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, bail, ensure};
 use e2e::grpc::{Grpc, to_json};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use prost_reflect::{DynamicMessage, Kind, MethodDescriptor, ReflectMessage};
+use prost_reflect::{DynamicMessage, Kind, MethodDescriptor, Value as Dynamic};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tonic::Code;
@@ -165,16 +165,47 @@ fn normal(value: Value) -> Value {
     }
 }
 
-/// The fields of a message that hold JSON become that JSON.
+/// The fields of a message that hold JSON become that JSON, at any depth.
 fn open(message: &DynamicMessage, json: &mut Value) -> anyhow::Result<()> {
-    for field in message.descriptor().fields() {
-        if chert_proto::is_json(&field.options()) && message.has_field(&field) {
-            let text = message.get_field(&field);
-            let text = text.as_str().context("a text")?;
-            json[field.name()] = serde_json::from_str(text)?;
+    for (field, value) in message.fields() {
+        let place = &mut json[field.name()];
+        match value {
+            Dynamic::String(text) if chert_proto::is_json(&field.options()) => {
+                *place = serde_json::from_str(text)?;
+            }
+            Dynamic::Message(nested) => open(nested, place)?,
+            Dynamic::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    if let Some(nested) = item.as_message() {
+                        open(nested, &mut place[index])?;
+                    }
+                }
+            }
+            _ => {}
         }
     }
     Ok(())
+}
+
+/// Where two values differ first.
+fn difference(place: &str, rest: &Value, ours: &Value) -> Option<String> {
+    match (rest, ours) {
+        (Value::Object(rest), Value::Object(ours)) => {
+            let names = rest.keys().chain(ours.keys());
+            names.into_iter().find_map(|name| {
+                let of =
+                    |fields: &Map<String, Value>| fields.get(name).cloned().unwrap_or_default();
+                difference(&format!("{place}.{name}"), &of(rest), &of(ours))
+            })
+        }
+        (Value::Array(rest), Value::Array(ours)) if rest.len() == ours.len() => {
+            let pairs = rest.iter().zip(ours).enumerate();
+            pairs.into_iter().find_map(|(index, (rest, ours))| {
+                difference(&format!("{place}[{index}]"), rest, ours)
+            })
+        }
+        _ => (rest != ours).then(|| format!("{place}: REST {rest}, gRPC {ours}")),
+    }
 }
 
 #[derive(Debug, Default)]
@@ -203,7 +234,9 @@ async fn compare(
             let mut json = to_json(answer.get_ref())?;
             open(answer.get_ref(), &mut json)?;
             let (ours, theirs) = (normal(json), normal(rest.clone()));
-            ensure!(ours == theirs, "{path}:\nREST {theirs}\ngRPC {ours}");
+            if let Some(difference) = difference(&path, &theirs, &ours) {
+                bail!("{difference}");
+            }
             *seen.operations.entry(operation.method.full_name().to_owned()).or_default() += 1;
             answer.metadata().clone()
         }

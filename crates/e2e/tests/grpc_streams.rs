@@ -36,7 +36,7 @@ async fn next(stream: &mut Streaming<v1::EventDelivery>) -> anyhow::Result<(i64,
     loop {
         let delivery = stream.message().await?.context("the stream ended")?;
         let Some(event) = delivery.event else { continue };
-        ensure!(delivery.position == event.seq, "{delivery:?}");
+        ensure!(delivery.position == event.seq, "{} {event:?}", delivery.position);
         let data: Value = serde_json::from_str(&event.data)?;
         let json = json!({"seq": event.seq, "type": event.r#type, "height": event.height,
             "block_hash": event.block_hash, "at": event.at, "identity_id": event.identity_id,
