@@ -10,6 +10,7 @@ mod wire;
 use std::time::Duration;
 
 use chert_api::ApiSettings;
+use chert_api::stream::StreamSettings;
 use chert_proto::v1;
 use chert_proto::v1::explorer_service_client::ExplorerServiceClient;
 use reqwest::{Method, StatusCode};
@@ -25,6 +26,7 @@ const GET_BLOCK: &str = "/chert.api.v1.ExplorerService/GetBlock";
 const GET_BALANCE: &str = "/chert.api.v1.ExplorerService/GetBalance";
 const GET_STATUS: &str = "/chert.api.v1.StatusService/GetStatus";
 const POUW_STATS: &str = "/chert.api.v1.PouwService/GetPouwStats";
+const SUBSCRIBE: &str = "/chert.api.v1.EventService/SubscribeBlocks";
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 const PRIVATE: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -254,6 +256,33 @@ async fn health_is_told_by_service() {
     let metrics = server.get("/metrics").await;
     let metrics = String::from_utf8(metrics.bytes).unwrap();
     assert!(metrics.contains("chert_grpc_requests_total{method=\"/grpc.health.v1.Health/"));
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_gives_its_place_back() {
+    let streams = StreamSettings {
+        max_subscribers_per_ip: 1,
+        heartbeat: Duration::from_millis(5),
+        behind_max: Duration::from_millis(100),
+        ..StreamSettings::default()
+    };
+    let server = TestServer::start_with(3, 1, ApiSettings { streams, ..settings() }).await;
+    let stalled = Wire::connect_with(&server.grpc, 1).await;
+    let request = frame(&v1::SubscribeBlocksRequest::default());
+    let unread = stalled.open(SUBSCRIBE, &[], request.clone()).await;
+    assert!(!unread.headers().contains_key("grpc-status"), "{unread:?}");
+    let wire = Wire::connect(&server.grpc).await;
+    let refused = wire.open(SUBSCRIBE, &[], request.clone()).await;
+    let refused = refused.headers()["grpc-status"].to_str().unwrap().to_owned();
+    assert_eq!(refused, (Code::ResourceExhausted as i32).to_string());
+    for _ in 0..500 {
+        let again = wire.open(SUBSCRIBE, &[], request.clone()).await;
+        if !again.headers().contains_key("grpc-status") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the place of a stream that nobody reads stays taken");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The event log as a stream of messages: the same subscription as that of `/v1/events/stream`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +15,12 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use prost::encoding::{WireType, encode_key, encode_varint};
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
 use tonic::server::ServerStreamingService;
 use tonic::{Code, Status};
+use tracing::Instrument;
 
 use super::call::{refusal, unknown_method};
 use super::codec::Raw;
@@ -89,9 +92,11 @@ impl ServerStreamingService<Bytes> for Open {
                 log(&problem);
                 problem.grpc_status()
             })?;
-            let heartbeat = api.settings().streams.heartbeat;
+            let settings = &api.settings().streams;
             let shape = Arc::clone(&method.event);
-            Ok(tonic::Response::new(deliveries(subscription, shape, heartbeat).boxed()))
+            let deliveries = deliveries(subscription, shape, settings.heartbeat);
+            let paced = while_taken(deliveries, settings.behind_max);
+            Ok(tonic::Response::new(paced.boxed()))
         }
         .boxed()
     }
@@ -142,6 +147,37 @@ fn deliveries(
                 Stage::Ended => return None,
             })
         }
+    })
+}
+
+/// Passes messages on for as long as each is taken within `patience`. A client that takes nothing would
+/// hold its stream for ever otherwise: HTTP/2 does not ask for what it has no room to send.
+fn while_taken(
+    messages: impl futures::Stream<Item = Result<Bytes, Status>> + Send + 'static,
+    patience: Duration,
+) -> impl futures::Stream<Item = Result<Bytes, Status>> + Send {
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let pass_on = async move {
+        let mut messages = pin!(messages);
+        loop {
+            let message = tokio::select! {
+                message = messages.next() => message,
+                () = sender.closed() => None,
+            };
+            let Some(message) = message else { return };
+            match sender.send_timeout(message, patience).await {
+                Ok(()) => {}
+                Err(SendTimeoutError::Closed(_)) => return,
+                Err(SendTimeoutError::Timeout(_)) => {
+                    metrics::counter!("chert_stream_cut_total", "reason" => "stalled").increment(1);
+                    return;
+                }
+            }
+        }
+    };
+    tokio::spawn(pass_on.in_current_span());
+    futures::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|message| (message, receiver))
     })
 }
 

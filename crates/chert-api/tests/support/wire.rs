@@ -5,9 +5,9 @@ use std::future::poll_fn;
 use std::pin::pin;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Request};
-use hyper::body::Body as _;
-use hyper::client::conn::http2::{SendRequest, handshake};
+use axum::http::{HeaderMap, Request, Response};
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -81,15 +81,27 @@ pub async fn streams_max(url: &str) -> u32 {
 impl Wire {
     /// A connection to a server like `http://127.0.0.1:9090`.
     pub async fn connect(url: &str) -> Self {
+        Self::connect_with(url, 1 << 16).await
+    }
+
+    /// A connection that takes so many bytes of a stream until somebody reads them.
+    pub async fn connect_with(url: &str, window_bytes: u32) -> Self {
         let authority = url.strip_prefix("http://").unwrap().to_owned();
         let stream = TcpStream::connect(&authority).await.unwrap();
-        let (sender, connection) =
-            handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let mut client = Builder::new(TokioExecutor::new());
+        client.initial_stream_window_size(window_bytes);
+        let (sender, connection) = client.handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self { sender, authority }
     }
 
-    pub async fn call(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+    /// Sends a request; what the answer says first.
+    pub async fn open(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Response<Incoming> {
         let mut request = Request::post(format!("http://{}{path}", self.authority))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
@@ -99,6 +111,11 @@ impl Wire {
         let request = request.body(Body::from(body)).unwrap();
         let response = self.sender.clone().send_request(request).await.unwrap();
         assert_eq!(response.status(), 200, "gRPC says everything with 200");
+        response
+    }
+
+    pub async fn call(&self, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        let response = self.open(path, headers, body).await;
         let (parts, body) = response.into_parts();
         let mut headers = parts.headers;
         let mut body = pin!(body);
