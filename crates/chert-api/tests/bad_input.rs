@@ -49,7 +49,7 @@ async fn every_parameter_refuses_what_it_does_not_take() {
         for parameter in &parameters {
             let name = parameter["name"].as_str().unwrap();
             let in_path = parameter["in"] == "path";
-            let typed = !in_path && !["q", "name"].contains(&name);
+            let typed = !in_path && !["q", "name", "address"].contains(&name);
             let long = "z".repeat(200);
             let mut values: Vec<&str> = NEVER.to_vec();
             if typed {

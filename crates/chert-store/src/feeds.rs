@@ -3,7 +3,7 @@
 //!
 //! A feed transaction first holds the chain's checkpoint and checks that the block under which the
 //! node was read is still on the indexed chain, then its own row of `feeds`, then writes. Lock order
-//! of every writer: checkpoints, identity, governance, work, `pouw_clock`.
+//! of every writer: checkpoints, identity, governance, work, `pouw_clock`, `event_head`.
 
 use silica_models::Height;
 use sqlx::{PgConnection, PgExecutor};

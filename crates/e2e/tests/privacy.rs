@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use e2e::api::Api;
+use e2e::events::{EventStream, pages};
 use e2e::people::{ORACLES, People, boinc, nuw, record};
 use serde_json::{Value, json};
 use silica_models::{WorkKind, submission_id_of};
@@ -29,6 +30,7 @@ const CREDITS: [[&str; 2]; 3] =
 const CREDIT_SUMS: [&str; 3] = ["30303.75", "73737.75", "118181.75"];
 const REWARD_SUMS: [&str; 3] = ["7000000000003", "7100000000003", "7200000000003"];
 const POWER_SUMS: [&str; 3] = ["910000000003", "920000000003", "930000000003"];
+const STREAM: &str = "/v1/events/stream";
 const NOW: i64 = 20_600 * 86_400 + 50_000;
 
 fn identity(index: usize, visibility: &str, version: u32) -> Value {
@@ -100,7 +102,11 @@ fn values(path: &str, name: &str) -> Vec<String> {
                 })
                 .collect()
         }
+        "type" if path.starts_with("/v1/events") => own(&["work.validated", "vote.cast"]),
         "type" => own(&["boinc", "nuw"]),
+        "identity" => own(&HIDDEN),
+        "after" => own(&["0"]),
+        "min_confirmations" => own(&["2"]),
         "timeframe" => own(&["day", "week", "month", "all"]),
         "metric" => own(&["tasks", "credits", "rewards", "recent_average_credit"]),
         "scope" => own(&["identities", "addresses"]),
@@ -115,6 +121,10 @@ fn requests(document: &Value) -> Vec<String> {
     let mut requests = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         let Some(get) = item.get("get") else { continue };
+        if path == STREAM {
+            // It does not end; it has a test of its own.
+            continue;
+        }
         let mut urls = vec![path.clone()];
         for parameter in get["parameters"].as_array().into_iter().flatten() {
             let name = parameter["name"].as_str().expect("a name");
@@ -151,6 +161,7 @@ fn leaks(url: &str, status: u16, body: &str) -> Vec<String> {
     }
     // The registry itself is public: profile, links, search. Problems repeat the path asked for.
     let registry = url.starts_with("/v1/identity/") || status >= 400;
+    let body = &without_registry_events(url, body);
     if !registry {
         for hidden in HIDDEN.iter().chain(&["Canary"]) {
             let repeats_question = url.contains(hidden) && !body.contains("identity_id");
@@ -160,6 +171,18 @@ fn leaks(url: &str, status: u16, body: &str) -> Vec<String> {
         }
     }
     leaks
+}
+
+/// An answer of the event log without the events that only say that a profile changed.
+fn without_registry_events(url: &str, body: &str) -> String {
+    if !url.starts_with("/v1/events") {
+        return body.to_owned();
+    }
+    let mut page: Value = serde_json::from_str(body).unwrap_or_default();
+    if let Some(items) = page["items"].as_array_mut() {
+        items.retain(|event| event["type"] != "identity.updated");
+    }
+    page.to_string()
 }
 
 #[tokio::test]
@@ -190,6 +213,7 @@ async fn no_route_tells_anything_of_the_hidden() {
         "/v1/pouw/leaderboard/around/{id}",
         "/v1/governance/stats/{id}",
         "/v1/governance/power/{id}",
+        "/v1/events",
     ] {
         assert!(refused.contains(path), "{path} is not refused; refused are {refused:?}");
     }
@@ -232,5 +256,84 @@ async fn a_change_of_visibility_takes_effect_on_the_next_response() {
     }
     assert_eq!(shown, [false, true, false, true]);
     people.verify().await.expect("derived equals rebuilt");
+    api.finish().await.expect("the server ends in order");
+}
+
+#[tokio::test]
+async fn a_stream_names_nobody_who_hides_at_that_moment() {
+    let mut people = plant().await;
+    let api = Api::start(&people.stage.database.url).await.expect("a server");
+    let all = pages(&api, 0, "", 500).await.expect("pages");
+    let mut stream = EventStream::open(&api, "", Some(0)).await.expect("a stream");
+    for known in &all {
+        let event = stream.event().await.expect("an event");
+        assert_eq!(event, *known);
+        let registry = event["type"] == "identity.updated";
+        let named = event["identity_id"] == OPEN || event["identity_id"].is_null();
+        assert!(registry || named, "{event}");
+        let text = event.to_string();
+        assert!(registry || !HIDDEN.iter().any(|id| text.contains(id)), "{event}");
+    }
+    let of_open = all.iter().filter(|e| e["identity_id"] == OPEN && e["type"] == "work.validated");
+    assert!(of_open.count() >= 3, "work of the public identity is not attributed: {all:?}");
+    // What it hides and shows takes effect on the next event of a stream that is open, whether it
+    // is delivered from memory or, to a later reader, from the database.
+    for round in 0..4_u32 {
+        let visible = round % 2 == 0;
+        let visibility = if visible { "public" } else { "private" };
+        people.registry(&[identity(1, visibility, 2 + round)]).await.expect("the registry");
+        let task = format!("later{round}");
+        people.work(0, &[nuw(&task, WALLETS[1][0], 1, NOW - 10, "5")]).await.expect("work");
+        let event = loop {
+            let event = stream.event().await.expect("an event");
+            if event["type"] == "work.validated" {
+                break event;
+            }
+            let kind = event["type"].as_str().unwrap_or_default();
+            assert!(["identity.updated", "leaderboard.changed"].contains(&kind), "{event}");
+        };
+        let shown = if visible { json!(SHY) } else { Value::Null };
+        assert_eq!(event["identity_id"], shown, "round {round}: {event}");
+        assert_eq!(event.to_string().contains(SHY), visible);
+        // Even of what happened while it was public.
+        let page = api.get("/v1/events?type=work.validated&limit=500").await.expect("a page");
+        assert_eq!(page.to_string().contains(SHY), visible, "round {round}");
+        let mut late =
+            EventStream::open(&api, "?type=work.validated", Some(0)).await.expect("a stream");
+        loop {
+            let seen = late.event().await.expect("an event");
+            assert!(visible || !seen.to_string().contains(SHY), "round {round}: {seen}");
+            if seen["seq"] == event["seq"] {
+                assert_eq!(seen, event);
+                break;
+            }
+        }
+    }
+    api.finish().await.expect("the server ends in order");
+}
+
+#[tokio::test]
+async fn a_stream_about_an_identity_ends_when_it_hides() {
+    let people = plant().await;
+    let api = Api::start(&people.stage.database.url).await.expect("a server");
+    for hidden in HIDDEN {
+        let (status, body) =
+            api.ask(&format!("{STREAM}?identity={hidden}")).await.expect("an answer");
+        assert_eq!((status, &body["type"]), (403, &"urn:chert:problem:stats-hidden".into()));
+    }
+    let mut stream =
+        EventStream::open(&api, &format!("?identity={OPEN}"), Some(0)).await.expect("a stream");
+    let first = stream.event().await.expect("an event");
+    assert_eq!(first["identity_id"], OPEN);
+    people.registry(&[identity(0, "private", 2)]).await.expect("the registry");
+    let frame = loop {
+        let frame = stream.next().await.expect("a frame").expect("a last word");
+        if frame.event == "cut" {
+            break frame;
+        }
+        assert!(frame.data["at"].is_i64(), "{frame:?}");
+    };
+    assert_eq!(frame.data["reason"], "hidden");
+    assert!(stream.next().await.expect("the end").is_none());
     api.finish().await.expect("the server ends in order");
 }

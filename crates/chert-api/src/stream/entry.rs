@@ -37,7 +37,19 @@ pub struct EventItem<'a> {
     #[schema(value_type = Option<String>,
              example = "5f1e7a90c3d2b4a6880796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1")]
     pub identity_id: Option<Hex<'a>>,
-    /// What the event says; its fields depend on the type.
+    /// What the event says; its fields depend on the type, and new ones may come.
+    ///
+    /// * `block.*`: `parent_hash`, `timestamp`, `validator_address`, `tx_count`
+    /// * `transaction.*`: `tx_id`, `index`, `sender`, `recipient`, `amount`, `fee`, `nonce`,
+    ///   `timestamp`, `transaction_type`
+    /// * `work.*`: `submission_id`, `oracle_id`, `miner_address`, `work_kind`, `work_type`, `credits`,
+    ///   `reward`, `status`, `reward_status`, `tx_id`
+    /// * `proposal.*`: `proposal_id`, `title`, `proposer`, `from` and `to` (states), `at`
+    /// * `vote.*`: `proposal_id`, `voter`, `choice`, `power`, `cast_at`; `changed` of a vote cast
+    /// * `identity.updated`: `identity_id`, `profile_version`, `changed` (`profile`, `links`,
+    ///   `visibility`), `removed`
+    /// * `leaderboard.changed`: `boards`, each with `scope`, `type`, `timeframe`, `metric`,
+    ///   `snapshot_id`
     #[schema(value_type = Object)]
     pub data: &'a Value,
 }

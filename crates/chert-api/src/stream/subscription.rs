@@ -45,8 +45,10 @@ pub struct Subscription {
     ready: VecDeque<Ready>,
     changed: watch::Receiver<u64>,
     ends_at: Instant,
-    /// When it had everything there was, last.
-    complete_at: Option<Instant>,
+    /// It has had everything there was, once.
+    complete: bool,
+    /// Since when it is behind the window again.
+    behind_since: Option<Instant>,
     /// The next event has too few confirmations.
     held: bool,
     epoch: u64,
@@ -111,7 +113,8 @@ pub async fn subscribe(
         opened_at,
         ready: VecDeque::new(),
         changed,
-        complete_at: None,
+        complete: false,
+        behind_since: None,
         held: false,
         epoch,
         _place: place,
@@ -263,9 +266,8 @@ impl Subscription {
             }
         }
         let complete = self.held || self.scanned >= window.last();
-        if complete {
-            self.complete_at = Some(Instant::now());
-        }
+        self.complete |= complete;
+        self.behind_since = None;
         if complete && self.ready.is_empty() { Look::Nothing } else { Look::Some }
     }
 
@@ -279,9 +281,11 @@ impl Subscription {
     async fn catch_up(&mut self) -> Result<(), Cut> {
         let api = self.api.clone();
         let hub = api.streams();
-        let late = |at: Instant| at.elapsed() > hub.settings.behind_max;
-        if !self.held && self.complete_at.is_some_and(late) {
-            return Err(self.cut(CutReason::Slow));
+        if self.complete && !self.held {
+            let since = *self.behind_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= hub.settings.behind_max {
+                return Err(self.cut(CutReason::Slow));
+            }
         }
         let epoch = hub.window().as_ref().map(Window::epoch);
         let read = async {
@@ -313,7 +317,7 @@ impl Subscription {
         self.scanned = part.page.scanned_to.max(self.scanned);
         self.held = part.held;
         if self.held {
-            self.complete_at = Some(Instant::now());
+            self.behind_since = None;
         }
         if !progressed {
             self.wait().await;

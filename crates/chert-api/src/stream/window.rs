@@ -16,7 +16,7 @@ const WINDOW_BYTES_MAX: usize = 32 << 20;
 /// Identities whose visibility is remembered at most.
 const IDENTITIES_MAX: usize = 100_000;
 /// What is known of visibility counts as long as the log was read to its end within this time.
-const VISIBILITY_TRUSTED: Duration = Duration::from_secs(5);
+const VISIBILITY_TRUSTED: Duration = Duration::from_secs(10);
 
 /// Events `first..=last` without gaps, and what was learned while reading them.
 #[derive(Debug)]
@@ -171,5 +171,96 @@ impl People {
             self.relinked.insert(identity, entry.seq);
         }
         full
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::Event;
+    use super::super::confirm::Verdict;
+    use super::*;
+    use serde_json::json;
+
+    const SOMEBODY: IdentityId = IdentityId([7; 32]);
+
+    fn entry(seq: i64, kind: EventType, height: i64, public: Option<bool>) -> Entry {
+        let event = Event {
+            seq,
+            kind,
+            height: Some(height),
+            block_hash: None,
+            at_s: 0,
+            identity_id: public.map(|_| SOMEBODY),
+            address_keys: Vec::new(),
+            data: json!({"changed": ["visibility"]}),
+        };
+        Entry::new(event, public.unwrap_or_default()).unwrap()
+    }
+
+    #[test]
+    fn events_of_a_block_are_told_from_those_of_the_next() {
+        use EventType::{
+            BlockApplied as B, BlockRetracted as Br, TransactionConfirmed as T,
+            TransactionRetracted as Tr, VoteCast as V,
+        };
+        let mut window = Window::new(100, 10, Ledger::default());
+        let log =
+            [(B, 5), (T, 5), (V, 5), (B, 6), (T, 6), (Tr, 6), (Br, 6), (Br, 5), (B, 5), (T, 5)];
+        for (seq, (kind, height)) in (11..).zip(log) {
+            window.push(entry(seq, kind, height, None));
+        }
+        let words: Vec<Verdict> = (11..=20).map(|seq| window.ledger().verdict(seq, 2)).collect();
+        use Verdict::{Deliver as D, Skip as S, Wait as W};
+        // Block 5 had two confirmations before it was retracted; block 6 had one.
+        assert_eq!(words, [D, D, D, S, S, S, S, D, W, W]);
+        assert_eq!(window.ledger().newest().map(|mark| (mark.first, mark.last)), Some((19, 20)));
+    }
+
+    #[test]
+    fn the_window_is_bounded_and_has_no_gaps() {
+        let mut window = Window::new(3, 0, Ledger::default());
+        let seqs = |window: &Window, after| -> Vec<i64> {
+            window.after(after).map(|entry| entry.seq).collect()
+        };
+        assert_eq!((window.first(), window.last()), (1, 0));
+        for seq in 1..=5 {
+            window.push(entry(seq, EventType::VoteCast, 1, None));
+        }
+        assert_eq!((window.first(), window.last()), (3, 5));
+        assert_eq!(
+            (seqs(&window, 2), seqs(&window, 4), seqs(&window, 9)),
+            (vec![3, 4, 5], vec![5], vec![])
+        );
+        window.push(entry(9, EventType::VoteCast, 1, None));
+        assert_eq!((window.first(), seqs(&window, 8)), (9, vec![9]));
+        let weight: usize = window.entries.iter().map(|entry| entry.weight()).sum();
+        assert_eq!(window.bytes, weight);
+    }
+
+    #[test]
+    fn who_hides_later_is_not_named_in_what_came_before() {
+        let mut window = Window::new(10, 0, Ledger::default());
+        window.push(entry(1, EventType::VoteCast, 1, Some(true)));
+        let vote = Arc::clone(window.after(0).next().unwrap());
+        let owner = Viewer::Account { identity: Some(SOMEBODY) };
+        let epoch = window.epoch();
+        assert!(
+            window.shows(&vote, Viewer::Anonymous)
+                && window.shows_read(&vote, Viewer::Anonymous, epoch)
+        );
+        window.push(entry(2, EventType::IdentityUpdated, 1, Some(false)));
+        assert!(!window.shows(&vote, Viewer::Anonymous));
+        assert!(!window.shows_read(&vote, Viewer::Anonymous, epoch));
+        assert!(window.is_hidden(&SOMEBODY) && window.shows(&vote, owner));
+        // Wallets did not change.
+        assert!(!window.is_relinked_after(&SOMEBODY, 0));
+        let text = |named| String::from_utf8_lossy(&vote.text(named).json).into_owned();
+        assert!(text(true).contains("0707") && !text(false).contains("0707"));
+        // Nobody is named by what is not known to be fresh.
+        window.push(entry(3, EventType::VoteCast, 1, Some(true)));
+        assert!(window.shows(&vote, Viewer::Anonymous));
+        window.read_at = Instant::now().checked_sub(VISIBILITY_TRUSTED * 2).unwrap();
+        assert!(!window.shows(&vote, Viewer::Anonymous));
     }
 }

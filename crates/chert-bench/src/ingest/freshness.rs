@@ -59,7 +59,7 @@ pub(super) async fn run(bench: &mut Bench, store: &LiveStore) -> anyhow::Result<
     let note = format!(
         "p95 from the node having a block to /v1/explorer/blocks showing it, median of {} rounds \
          of {} blocks at random moments; p50 {:.0} ms, of which {:.0} ms until the commit; the node is polled every {} ms, REST every \
-         {} ms; anchor: poll + {} ms; the stream is not measured yet",
+         {} ms; anchor: poll + {} ms",
         bench.scale.rounds,
         bench.scale.fresh_blocks,
         median(&half),

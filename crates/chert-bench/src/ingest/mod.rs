@@ -1,9 +1,11 @@
-//! Writing: live batches, bulk backfill, backfill from a node, reorganisations, freshness.
+//! Writing: live batches, bulk backfill, backfill from a node, reorganisations, freshness, and how
+//! soon the streams tell of it.
 
 mod bulk;
 mod freshness;
 mod live;
 mod node;
+mod push;
 mod reorg;
 
 use chert_devnet::{Chain, Profile};
@@ -13,8 +15,14 @@ use crate::blocks;
 use crate::scale::{LIVE_BATCH_BLOCKS, TXS_PER_BLOCK, transactions_text};
 
 /// Names of the results.
-pub(crate) const NAMES: [&str; 5] =
-    ["ingest.live", "ingest.bulk", "ingest.node", "ingest.reorg", "ingest.freshness"];
+pub(crate) const NAMES: [&str; 6] = [
+    "ingest.live",
+    "ingest.bulk",
+    "ingest.node",
+    "ingest.reorg",
+    "ingest.freshness",
+    "stream.push",
+];
 
 /// A live store and the chain that it follows; each measurement leaves it at the chain's tip.
 pub(crate) struct LiveStore {
@@ -49,7 +57,7 @@ const DATABASE: &str = "live";
 
 /// Measures what is asked for.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
-    if bench.wants_any(&["ingest.live", "ingest.reorg", "ingest.freshness"]) {
+    if bench.wants_any(&["ingest.live", "ingest.reorg", "ingest.freshness", "stream.push"]) {
         let store = LiveStore::load(bench).await?;
         if bench.wants("ingest.live") {
             live::run(bench, &store).await?;
@@ -60,6 +68,10 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         }
         if bench.wants("ingest.freshness") {
             freshness::run(bench, &store).await?;
+        }
+        if bench.wants("stream.push") {
+            store.catch_up().await?;
+            push::run(bench, &store).await?;
         }
         bench.postgres.drop(DATABASE).await?;
     }

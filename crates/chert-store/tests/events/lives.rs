@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::world::{Dice, NOW_S, World, grow, proposal, record, transaction, vote, wallet, work};
 
 const LIVES: u64 = 2;
-const STEPS: usize = 40;
+const STEPS: u32 = 40;
 
 /// Awaits something for a random time only: what is given up in the middle is rolled back.
 async fn perhaps<T>(dice: &mut Dice, work: impl Future<Output = T>) -> Option<T> {
@@ -23,7 +23,7 @@ async fn perhaps<T>(dice: &mut Dice, work: impl Future<Output = T>) -> Option<T>
 }
 
 async fn live_chain(world: &World, mut writer: Writer, mut dice: Dice) {
-    for branch in 1..=STEPS as u64 {
+    for branch in 1..=u64::from(STEPS) {
         let tip = writer.checkpoint().tip().unwrap();
         let unwind_to = (dice.roll(3) == 0 && tip > 4).then(|| tip - 1 - dice.roll(3));
         let count = 1 + dice.roll(3) + unwind_to.map_or(0, |to| tip - to);
@@ -46,7 +46,7 @@ async fn live_chain(world: &World, mut writer: Writer, mut dice: Dice) {
 }
 
 async fn live_registry(world: &World, mut dice: Dice) {
-    for version in 1..=STEPS as u32 {
+    for version in 1..=STEPS {
         let tip = world.store.checkpoint().await.unwrap().tip().unwrap();
         let visible = dice.roll(3) > 0;
         let record = record(dice.small(3), tip - tip.min(dice.roll(3)), version, visible);
@@ -75,7 +75,7 @@ async fn live_work(world: &World, mut dice: Dice) {
         (WorkStatus::Validated, RewardStatus::ClawedBack),
         (WorkStatus::Rejected, RewardStatus::None),
     ];
-    for revision in 1..=STEPS as i64 {
+    for revision in 1..=i64::from(STEPS) {
         let records = (0..dice.roll(4))
             .map(|_| work(dice.small(8), revision, states[usize::from(dice.small(4))], NOW_S))
             .collect();
@@ -91,7 +91,7 @@ async fn read_along(world: &World, mut dice: Dice, done: watch::Receiver<bool>) 
         let last_round = *done.borrow();
         let limit = 1 + i64::from(dice.small(40));
         let after = read.last().map_or(0, |e| e.seq);
-        let page = world.store.list_events(after, &EventFilter::default(), limit).await.unwrap();
+        let page = world.reader.list_events(after, &EventFilter::default(), limit).await.unwrap();
         let numbers: Vec<i64> = page.events.iter().map(|e| e.seq).collect();
         let expected: Vec<i64> = (after + 1..=page.head.last_seq.min(after + limit)).collect();
         assert_eq!(numbers, expected, "after {after}");
@@ -134,6 +134,7 @@ async fn numbers_have_no_holes_and_follow_the_commits() {
         folds_to_the_chain(&world, &log).await;
         filters_find_what_they_ask_for(&world, &log, dice(6)).await;
         world.store.pool().close().await;
+        world.reader.pool().close().await;
         world.database.close().await.unwrap();
     }
 }
@@ -151,7 +152,7 @@ async fn folds_to_the_chain(world: &World, log: &[Event]) {
     }
     let rows: Vec<(i64, String)> =
         sqlx::query_as("SELECT pos, encode(tx_id, 'hex') FROM transactions ORDER BY pos")
-            .fetch_all(world.store.pool())
+            .fetch_all(world.reader.pool())
             .await
             .unwrap();
     let held: Vec<(i64, String)> =
@@ -176,7 +177,7 @@ async fn filters_find_what_they_ask_for(world: &World, log: &[Event], mut dice: 
         // From a place inside, and no further than another.
         let after = i64::try_from(dice.roll(log.len() as u64)).unwrap();
         let filter = EventFilter { up_to_seq: Some(after + 50), ..filter };
-        let page = world.store.list_events(after, &filter, 7).await.unwrap();
+        let page = world.reader.list_events(after, &filter, 7).await.unwrap();
         let inside = |e: &&Event| e.seq > after && filter.matches(e);
         let expected: Vec<&Event> = log.iter().filter(inside).take(7).collect();
         assert_eq!(page.events.iter().collect::<Vec<_>>(), expected, "{after}: {filter:?}");

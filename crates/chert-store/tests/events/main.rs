@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod lives;
+mod plans;
 mod world;
 
 use chert_store::Store;

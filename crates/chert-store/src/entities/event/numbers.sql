@@ -1,6 +1,8 @@
 -- Events with the numbers above $1 and up to $2, transactions included; of a block that begins or
 -- ends outside only what lies inside. Indexes: event_log_pkey, then by block the primary keys of
--- blocks, orphans, transactions, quarantine and tx_outputs.
+-- blocks, orphans, transactions, quarantine and tx_outputs. OFFSET 0 has what stands before it
+-- looked up row by row: the plan for any numbers takes them for a third of the log and would join
+-- whole tables.
 WITH bounds AS (
     SELECT COALESCE((SELECT min(seq) FROM event_log WHERE seq >= $2), $2) AS last),
 page AS MATERIALIZED (
@@ -15,10 +17,12 @@ page AS MATERIALIZED (
            CASE WHEN e.type = 'block.applied' THEN LEAST($2 - e.seq + e.spans, e.spans) - 1
                 ELSE LEAST(e.seq - 2 - $1, e.spans - 1::bigint) END AS rank_to
     FROM event_log e
-    LEFT JOIN blocks b ON e.type IN ('block.applied', 'block.retracted')
-                      AND b.height = e.height AND b.hash = e.hash
-    LEFT JOIN orphans o ON e.type IN ('block.applied', 'block.retracted')
-                       AND o.height = e.height AND o.hash = e.hash
+    LEFT JOIN LATERAL (SELECT * FROM blocks x
+                       WHERE x.height = e.height AND x.hash = e.hash OFFSET 0) b
+        ON e.type IN ('block.applied', 'block.retracted')
+    LEFT JOIN LATERAL (SELECT * FROM orphans x
+                       WHERE x.height = e.height AND x.hash = e.hash OFFSET 0) o
+        ON e.type IN ('block.applied', 'block.retracted')
     WHERE e.seq > $1 AND e.seq <= (SELECT last FROM bounds)),
 told AS (
     SELECT CASE WHEN applied THEN seq - spans ELSE seq END AS number, FALSE AS of_block, type,
@@ -44,7 +48,8 @@ told AS (
         FROM transactions x
         -- Quarantined records have places in the block, but no numbers.
         WHERE x.pos >= (e.height << 20) + e.rank_from
-          AND x.pos <= (e.height << 20) + e.rank_to + (e.tx_count - e.spans)) t
+          AND x.pos <= (e.height << 20) + e.rank_to + (e.tx_count - e.spans)
+        OFFSET 0) t
     WHERE e.canonical AND e.spans > 0 AND t.rank BETWEEN e.rank_from AND e.rank_to
     UNION ALL
     SELECT CASE WHEN e.applied THEN e.seq - e.spans + t.n ELSE e.seq - t.n END, TRUE, e.type,

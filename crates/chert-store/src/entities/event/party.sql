@@ -1,13 +1,16 @@
 -- Events of transactions in which the address $3 takes part, with the numbers above $1 and up to
--- $2, of rows of the types $4, at most $5. Indexes: event_log_pkey, address_txs_key by block.
+-- $2, of rows of the types $4, at most $5. Indexes: event_log_pkey or event_log_type, address_txs_key by
+-- block, the primary keys of what is looked up. OFFSET 0: see numbers.sql.
 WITH bounds AS (
     SELECT COALESCE((SELECT min(seq) FROM event_log WHERE seq >= $2), $2) AS last),
 page AS MATERIALIZED (
     SELECT e.*, e.type = 'block.applied' AS applied, b.hash IS NOT NULL AS canonical,
            COALESCE(b.timestamp, o.timestamp) AS timestamp, o.transactions
     FROM event_log e
-    LEFT JOIN blocks b ON b.height = e.height AND b.hash = e.hash
-    LEFT JOIN orphans o ON o.height = e.height AND o.hash = e.hash
+    LEFT JOIN LATERAL (SELECT * FROM blocks x
+                       WHERE x.height = e.height AND x.hash = e.hash OFFSET 0) b ON TRUE
+    LEFT JOIN LATERAL (SELECT * FROM orphans x
+                       WHERE x.height = e.height AND x.hash = e.hash OFFSET 0) o ON TRUE
     WHERE e.seq > $1 AND e.seq <= (SELECT last FROM bounds) AND e.spans > 0 AND e.type = ANY($4)),
 told AS (
     SELECT CASE WHEN e.applied THEN e.seq - e.spans + 1 + t.rank ELSE e.seq - 1 - t.rank END
@@ -24,8 +27,10 @@ told AS (
         SELECT x.*, x.pos - (e.height << 20) - CASE WHEN e.tx_count = e.spans THEN 0 ELSE
                    (SELECT count(*) FROM quarantine q
                     WHERE q.pos >= e.height << 20 AND q.pos < x.pos) END AS rank
-        FROM address_txs a JOIN transactions x ON x.pos = a.pos
-        WHERE a.address_key = $3 AND a.pos >= e.height << 20 AND a.pos < (e.height + 1) << 20) t
+        FROM address_txs a
+        CROSS JOIN LATERAL (SELECT * FROM transactions y WHERE y.pos = a.pos OFFSET 0) x
+        WHERE a.address_key = $3 AND a.pos >= e.height << 20 AND a.pos < (e.height + 1) << 20
+        OFFSET 0) t
     WHERE e.canonical AND t.rank < e.spans
     UNION ALL
     SELECT CASE WHEN e.applied THEN e.seq - e.spans + t.n ELSE e.seq - t.n END, e.type, e.height,

@@ -22,6 +22,16 @@ pub(super) struct Seen {
     pub links: String,
 }
 
+/// Reads what is compared of a part of a record.
+type Part = fn(&Seen) -> &str;
+
+/// The parts by their names in the log.
+const PARTS: [(&str, Part); 3] = [
+    ("profile", |seen| &seen.profile),
+    ("links", |seen| &seen.links),
+    ("visibility", |seen| &seen.visibility),
+];
+
 /// Records by identity.
 pub(super) type SeenById = BTreeMap<Vec<u8>, Seen>;
 
@@ -50,22 +60,19 @@ pub(super) async fn load_seen(
 }
 
 /// An event for every identity whose record is another than before and was written since
-/// `since_s`, Unix seconds, or is gone.
+/// `since_s`, Unix seconds, or is gone. Whether it is shown and to whom its wallets belong is told
+/// however old the record says it is: open streams go by it.
 pub(super) fn updates(before: &SeenById, after: &SeenById, since_s: i64) -> Vec<NewEvent> {
     let ids: BTreeSet<&Vec<u8>> = before.keys().chain(after.keys()).collect();
     let update = |id: &Vec<u8>| {
         let (old, new) = (before.get(id), after.get(id));
-        if old == new || new.is_some_and(|new| new.updated_at < since_s) {
+        let differs = |part: Part| old.map(part) != new.map(part);
+        let rights = old.is_some() && (differs(|seen| &seen.visibility) || differs(|s| &s.links));
+        if old == new || (!rights && new.is_some_and(|new| new.updated_at < since_s)) {
             return None;
         }
-        let differs = |part: fn(&Seen) -> &str| old.map(part) != new.map(part);
-        let parts: [(&str, fn(&Seen) -> &str); 3] = [
-            ("profile", |seen| &seen.profile),
-            ("links", |seen| &seen.links),
-            ("visibility", |seen| &seen.visibility),
-        ];
         let changed: Vec<&str> =
-            parts.into_iter().filter(|(_, part)| differs(*part)).map(|(name, _)| name).collect();
+            PARTS.into_iter().filter(|(_, part)| differs(*part)).map(|(name, _)| name).collect();
         let data = json!({
             "identity_id": hex::encode(id),
             "profile_version": new.map(|new| new.profile_version),
@@ -103,14 +110,31 @@ mod tests {
 
     #[test]
     fn what_differs_is_told_unless_it_is_old() {
-        let before = SeenById::from([seen(1, 5, "a"), seen(2, 5, "a"), seen(3, 5, "a")]);
-        let after =
-            SeenById::from([seen(1, 5, "a"), seen(2, 6, "b"), seen(4, 2, ""), seen(5, 3, "")]);
+        let before = SeenById::from([
+            seen(1, 5, "a"),
+            seen(2, 5, "a"),
+            seen(3, 5, "a"),
+            seen(6, 1, "a"),
+            seen(7, 1, "a"),
+        ]);
+        let after = SeenById::from([
+            seen(1, 5, "a"),
+            seen(2, 6, "b"),
+            seen(4, 2, ""),
+            seen(5, 3, ""),
+            seen(6, 2, "a"),
+            seen(7, 2, "b"),
+        ]);
         let all = ["profile", "links", "visibility"];
         let told = updates(&before, &after, 30);
         assert_eq!(
             told,
-            [update(2, Some(6), &["links"]), update(3, None, &all), update(5, Some(3), &all),]
+            [
+                update(2, Some(6), &["links"]),
+                update(3, None, &all),
+                update(5, Some(3), &all),
+                update(7, Some(2), &["links"]),
+            ]
         );
     }
 }

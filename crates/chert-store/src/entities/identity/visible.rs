@@ -12,7 +12,7 @@ pub async fn list_public(
     db: impl PgExecutor<'_>,
     ids: &[IdentityId],
 ) -> Result<Vec<IdentityId>, StoreError> {
-    let ids: Vec<&[u8]> = ids.iter().map(|id| &id.as_bytes()[..]).collect();
+    let ids: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes()).collect();
     let statement = sqlx::query_scalar!(
         r#"SELECT identity_id AS "id!" FROM public_identities WHERE identity_id = ANY($1)"#,
         &ids as &[&[u8]]

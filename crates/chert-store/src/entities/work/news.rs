@@ -32,11 +32,9 @@ fn step(old: Option<&Submission>, new: &Submission, at_end: bool, now_s: i64) ->
     let after = verdict(new).filter(|after| before != Some(*after))?;
     let moments = new.validated_at.or(new.submitted_at).or(new.assigned_at);
     let lately = moments.is_some_and(|ms| ms / 1_000 >= now_s.saturating_sub(NEWS_AGE_S_MAX));
-    if !lately && !(at_end && old.is_some()) {
-        return None;
-    }
+    let known = at_end && old.is_some();
     let back = before == Some(EventType::WorkClawedBack) && after == EventType::WorkValidated;
-    Some(if back { EventType::WorkReinstated } else { after })
+    (lately || known).then_some(if back { EventType::WorkReinstated } else { after })
 }
 
 /// Who holds these submissions. Index: `work_submissions_pkey`.
