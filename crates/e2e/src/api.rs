@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use chert_api::stream::StreamSettings;
 use chert_api::{ApiSettings, ApiState};
 use chert_store::{PoolSettings, Store};
 use serde_json::Value;
@@ -30,11 +31,16 @@ impl Drop for Api {
 impl Api {
     /// Starts serving `database`, which need not be reachable.
     pub async fn start(database: &str) -> anyhow::Result<Self> {
-        Self::start_with(database, ApiSettings::default()).await
+        Self::start_as(database, ApiSettings::default()).await
+    }
+
+    /// The same with other bounds of its event streams.
+    pub async fn start_with(database: &str, streams: StreamSettings) -> anyhow::Result<Self> {
+        Self::start_as(database, ApiSettings { streams, ..ApiSettings::default() }).await
     }
 
     /// The same with settings of the test's own, but for limits that tests stumble over.
-    pub async fn start_with(database: &str, settings: ApiSettings) -> anyhow::Result<Self> {
+    pub async fn start_as(database: &str, settings: ApiSettings) -> anyhow::Result<Self> {
         // Only the first call of the process installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store = Store::connect_lazy(&PoolSettings {

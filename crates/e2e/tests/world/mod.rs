@@ -67,7 +67,7 @@ impl World {
         index(&chain, &database.url).await?;
         // Nobody reads figures any more: waiting for them would be in vain.
         let settings = ApiSettings { balance_wait: WAIT, ..ApiSettings::default() };
-        let api = Api::start_with(&database.url, settings).await?;
+        let api = Api::start_as(&database.url, settings).await?;
         let tip = chain.tip().0;
         let mut world = Self {
             api,
