@@ -4,7 +4,6 @@
 //! somewhere and with values that do not; the answers must say the same, and so must the errors.
 //! The parameters are put together here, not by the server's code for it. A new operation is compared
 //! by itself; one with a parameter that this test cannot fill fails it.
-#![expect(clippy::expect_used, reason = "a failure is the test's failure")]
 
 mod world;
 

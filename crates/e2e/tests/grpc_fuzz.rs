@@ -1,7 +1,6 @@
 //! Whatever a message says, the answer is a message or one of the codes that a client can cause: never
 //! INTERNAL, UNKNOWN or DATA_LOSS. The methods and their messages come from the reflection service, as
 //! they would for a stranger; the messages from a seed, which a failure prints.
-#![expect(clippy::expect_used, reason = "a failure is the test's failure")]
 
 mod world;
 

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http2::{Builder, SendRequest};
@@ -123,7 +123,7 @@ impl Wire {
         while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
             let frame = frame.unwrap();
             match frame.into_data() {
-                Ok(data) => bytes.extend_from_slice(&Bytes::from(data)),
+                Ok(data) => bytes.extend_from_slice(&data),
                 Err(frame) => headers.extend(frame.into_trailers().unwrap()),
             }
         }
