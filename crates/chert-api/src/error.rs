@@ -1,4 +1,4 @@
-//! The only table from errors to answers: RFC 9457 problem documents.
+//! The only table from errors to answers: RFC 9457 problem documents, and gRPC statuses.
 //!
 //! Handlers return a [`Problem`]; `middleware::edge` writes its body, because only there are the
 //! request id and the consistency headers known. A detail tells the client what to do and never
@@ -7,13 +7,17 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chert_store::privacy::Closed;
 use chert_store::read::Outage;
 use chert_store::{Checkpoint, StoreError};
 use serde::Serialize;
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
 use utoipa::ToSchema;
 
 /// What a 401 must name; the scheme has no other parameters.
@@ -29,6 +33,13 @@ const UNAVAILABLE_RETRY_S: u32 = 2;
 const OVERLOADED_RETRY_S: u32 = 1;
 /// Seconds after which a client may ask again while the indexes are being built.
 const INDEX_BUILDING_RETRY_S: u32 = 10;
+
+/// How a call ended (gRPC over HTTP/2).
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The problem's `type`, in the metadata of a gRPC status.
+pub(crate) const PROBLEM_TYPE: HeaderName = HeaderName::from_static("problem-type");
+/// Who names the reasons in the details of a gRPC status (`google.rpc.ErrorInfo.domain`).
+const ERROR_DOMAIN: &str = "chert.api.v1";
 
 /// What went wrong, as the client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +158,32 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The code of its gRPC status.
+    pub fn grpc_code(self) -> Code {
+        match self {
+            Self::InvalidParameter | Self::UriTooLong => Code::InvalidArgument,
+            Self::NotFound => Code::NotFound,
+            Self::StatsHidden => Code::PermissionDenied,
+            // Begin again: with the first page, the state anew, the current version.
+            Self::SnapshotExpired | Self::EventsExpired | Self::VersionConflict => Code::Aborted,
+            Self::MethodNotAllowed => Code::Unimplemented,
+            Self::BodyTooLarge | Self::HeadersTooLarge | Self::RateLimited => {
+                Code::ResourceExhausted
+            }
+            Self::SignatureRefused => Code::Unauthenticated,
+            Self::Internal => Code::Internal,
+            Self::Unavailable | Self::IndexBuilding => Code::Unavailable,
+            Self::Timeout => Code::DeadlineExceeded,
+        }
+    }
+
+    /// Its stable name, as in `type`.
+    fn urn(self) -> String {
+        format!("urn:chert:problem:{}", self.table().0)
+    }
+}
+
 /// An error answer.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -262,9 +299,9 @@ impl Problem {
 
     /// The body for one request.
     pub fn body<'a>(&'a self, instance: &'a str, request_id: &'a str) -> ProblemBody<'a> {
-        let (slug, title, status) = self.kind.table();
+        let (_, title, status) = self.kind.table();
         ProblemBody {
-            kind: format!("urn:chert:problem:{slug}"),
+            kind: self.kind.urn(),
             title,
             status: status.as_u16(),
             detail: &self.detail,
@@ -272,6 +309,29 @@ impl Problem {
             request_id,
             reason: self.reason,
         }
+    }
+}
+
+impl Problem {
+    /// The same as a gRPC status: its detail as the message, its kind and reason in the details
+    /// (`google.rpc.ErrorInfo`), when to try again in `google.rpc.RetryInfo`; the kind and the
+    /// seconds also in the metadata, for who reads no details.
+    pub(crate) fn grpc_status(&self) -> Status {
+        let (slug, _, _) = self.kind.table();
+        let reason = self.reason.unwrap_or(slug);
+        let mut details = ErrorDetails::new();
+        details.set_error_info(reason, ERROR_DOMAIN, [("problem".to_owned(), slug.to_owned())]);
+        let mut headers = HeaderMap::new();
+        if let Ok(urn) = HeaderValue::from_str(&self.kind.urn()) {
+            headers.insert(PROBLEM_TYPE, urn);
+        }
+        if let Some(seconds) = self.retry_after_s {
+            details.set_retry_info(Some(Duration::from_secs(seconds.into())));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        let metadata = MetadataMap::from_headers(headers);
+        let code = self.kind.grpc_code();
+        Status::with_error_details_and_metadata(code, self.detail.clone(), details, metadata)
     }
 }
 

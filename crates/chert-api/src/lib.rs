@@ -1,4 +1,4 @@
-//! The REST server: reads the store, answers clients. It never writes chain tables and never
+//! The server (REST, gRPC, JSON-RPC): reads the store, answers clients. It never writes chain tables and never
 //! talks to the node.
 //!
 //! One request runs through `middleware::edge`, which asks `auth` who signed it where it is signed,
@@ -11,6 +11,7 @@ mod body;
 mod cache;
 pub mod cursor;
 pub mod error;
+pub mod grpc;
 pub mod jsonrpc;
 pub mod metrics;
 mod middleware;

@@ -195,7 +195,12 @@ pub struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    fn parse(query: &'a str, allowed: &[&str], repeated: Option<&str>) -> Result<Self, Problem> {
+    /// Reads a query string; each parameter at most once, but for the repeated one.
+    pub(crate) fn parse(
+        query: &'a str,
+        allowed: &[&str],
+        repeated: Option<&str>,
+    ) -> Result<Self, Problem> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             if !allowed.contains(&name.as_ref()) {

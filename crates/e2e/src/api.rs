@@ -1,4 +1,4 @@
-//! A REST server over a test's database, and a client of it.
+//! A server over a test's database, REST and gRPC, and a client of it.
 
 use std::time::Duration;
 
@@ -15,9 +15,11 @@ use crate::reader::recorder;
 /// A server on a free port; stops when dropped.
 pub struct Api {
     base: String,
+    grpc: String,
     client: reqwest::Client,
     stop: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
+    grpc_server: JoinHandle<std::io::Result<()>>,
 }
 
 impl Drop for Api {
@@ -29,17 +31,16 @@ impl Drop for Api {
 impl Api {
     /// Starts serving `database`, which need not be reachable.
     pub async fn start(database: &str) -> anyhow::Result<Self> {
-        Self::start_with(database, StreamSettings::default()).await
+        Self::start_as(database, ApiSettings::default()).await
     }
 
     /// The same with other bounds of its event streams.
     pub async fn start_with(database: &str, streams: StreamSettings) -> anyhow::Result<Self> {
-        let settings = ApiSettings {
-            anonymous_rpm: 0,
-            cache_bytes: 16 << 20,
-            streams,
-            ..ApiSettings::default()
-        };
+        Self::start_as(database, ApiSettings { streams, ..ApiSettings::default() }).await
+    }
+
+    /// The same with settings of the test's own, but for limits that tests stumble over.
+    pub async fn start_as(database: &str, settings: ApiSettings) -> anyhow::Result<Self> {
         // Only the first call of the process installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let store = Store::connect_lazy(&PoolSettings {
@@ -47,13 +48,39 @@ impl Api {
             statement_timeout: Duration::from_secs(5),
             ..PoolSettings::new(database)
         })?;
+        let settings = ApiSettings { anonymous_rpm: 0, cache_bytes: 16 << 20, ..settings };
         let state = ApiState::new(store, settings, recorder());
+        let stop = CancellationToken::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
-        let stop = CancellationToken::new();
         let signal = stop.clone().cancelled_owned();
-        let server = tokio::spawn(chert_api::serve(listener, state, signal));
-        Ok(Self { base, client: reqwest::Client::new(), stop, server })
+        let server = tokio::spawn(chert_api::serve(listener, state.clone(), signal));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let grpc = format!("http://{}", listener.local_addr()?);
+        let signal = stop.clone().cancelled_owned();
+        let grpc_server = tokio::spawn(chert_api::grpc::serve(listener, state, signal));
+        Ok(Self { base, grpc, client: reqwest::Client::new(), stop, server, grpc_server })
+    }
+
+    /// Where gRPC is, like `http://127.0.0.1:9090`.
+    pub fn grpc(&self) -> &str {
+        &self.grpc
+    }
+
+    /// Any request: status, headers and body of its answer.
+    pub async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<String>,
+    ) -> anyhow::Result<(u16, reqwest::header::HeaderMap, String)> {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok((status, headers, response.text().await?))
     }
 
     /// Where it listens: `http://` and a port.
@@ -117,6 +144,7 @@ impl Api {
     pub async fn finish(mut self) -> anyhow::Result<()> {
         self.stop.cancel();
         (&mut self.server).await??;
+        (&mut self.grpc_server).await??;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod events;
 pub mod ground_truth;
+pub mod grpc;
 pub mod oracles;
 pub mod people;
 pub mod reader;

@@ -5,12 +5,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "content-type, accept, authorization, x-api-key, x-request-id, traceparent, if-none-match, \
-     signature, signature-input, content-digest",
+     signature, signature-input, content-digest, x-grpc-web, x-user-agent, grpc-timeout",
 );
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
     "chert-indexed-height, chert-indexed-hash, chert-finalized-height, chert-lag-ms, etag, \
      ratelimit, ratelimit-policy, retry-after, x-request-id, chert-authentication, \
-     www-authenticate, accept-signature",
+     www-authenticate, accept-signature, grpc-status, grpc-message, grpc-status-details-bin, \
+     problem-type",
 );
 const ANY: HeaderValue = HeaderValue::from_static("*");
 const MAX_AGE_S: HeaderValue = HeaderValue::from_static("86400");

@@ -65,8 +65,7 @@ impl Drop for Place<'_> {
 }
 
 /// Runs a handler, or answers 503 where too many run.
-pub async fn run(api: &ApiState, route: &str, work: impl Future<Output = Response>) -> Response {
-    let class = Class::of(route);
+pub async fn run(api: &ApiState, class: Class, work: impl Future<Output = Response>) -> Response {
     if class == Class::Free {
         return work.await;
     }

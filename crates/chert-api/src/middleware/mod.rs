@@ -1,21 +1,22 @@
 //! What happens to every request before and after its handler.
 //!
 //! One function in one order rather than a stack of layers: the order matters (a refused request
-//! must still carry its id and its headers), and one boxed future per request is enough.
+//! must still carry its id and its headers), and one boxed future per request is enough. gRPC has an
+//! edge of its own (`grpc::edge`) around the same [`handle`]: only the endings differ.
 
 pub(crate) mod client;
 pub(crate) mod conditional;
-mod cors;
+pub(crate) mod cors;
 pub(crate) mod encoding;
 pub(crate) mod load;
 pub(crate) mod rate_limit;
 mod request_id;
-mod security;
+pub(crate) mod security;
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -33,10 +34,11 @@ use crate::body::{self, BODY_BYTES_MAX};
 use crate::error::{Kind, Problem};
 use crate::params::check_encoding;
 use crate::state::ApiState;
+use load::Class;
 use rate_limit::Verdict;
 
 /// Longest URI, in bytes.
-const URI_BYTES_MAX: usize = 8 * 1024;
+pub(crate) const URI_BYTES_MAX: usize = 8 * 1024;
 /// Longest headers of a request, names and values together, in bytes.
 const HEADER_BYTES_MAX: usize = 48 * 1024;
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -48,19 +50,8 @@ pub(crate) struct Verbatim;
 /// Runs one request.
 pub(crate) async fn edge(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let context = Context::of(&request);
-    let span = tracing::info_span!(
-        "request",
-        request_id = context.request_id.to_str().unwrap_or_default(),
-        trace_id = context.caller.as_ref().map(|c| tracing::field::display(c.trace_id())),
-        method = context.method.as_str(),
-        route = context.route(),
-    );
-    if let Some(caller) = &context.caller {
-        // Refused only where no trace is exported, and then nobody misses it.
-        let _ =
-            span.set_parent(opentelemetry::Context::new().with_remote_span_context(caller.clone()));
-    }
+    let context = Context::of(&api, &request);
+    let span = context.span();
     let mut response = handle(&api, &context, request, next).instrument(span.clone()).await;
     span.in_scope(|| finish(&api, &context, &mut response));
     let route = context.route.as_ref().map(MatchedPath::as_str);
@@ -69,31 +60,91 @@ pub(crate) async fn edge(State(api): State<ApiState>, request: Request, next: Ne
 }
 
 /// What is remembered of a request until its answer is finished.
-struct Context {
+pub(crate) struct Context {
+    /// Its HTTP method.
+    pub(crate) method: Method,
+    /// Its path.
+    pub(crate) path: String,
     request_id: HeaderValue,
     caller: Option<SpanContext>,
     route: Option<MatchedPath>,
-    method: Method,
-    path: String,
+    /// What it counts for; 0 for what is never counted.
+    cost: u32,
+    time_limit: Duration,
+    class: Class,
+    /// A call of gRPC, whose messages its method reads.
+    is_call: bool,
 }
 
 impl Context {
-    fn of(request: &Request) -> Self {
+    /// A call of gRPC that counts for `cost`, reads as `class` says and may take `time_limit`.
+    pub(crate) fn of_call(
+        request: &Request,
+        cost: u32,
+        class: Class,
+        time_limit: Duration,
+    ) -> Self {
         Self {
             request_id: request_id::of(request.headers()),
             caller: request_id::caller(request.headers()),
             route: request.extensions().get::<MatchedPath>().cloned(),
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
+            cost,
+            time_limit,
+            class,
+            is_call: true,
         }
     }
 
-    fn route(&self) -> &str {
+    fn of(api: &ApiState, request: &Request) -> Self {
+        let limit = api.settings().request_timeout;
+        let mut context = Self::of_call(request, 0, Class::Short, limit);
+        (context.class, context.is_call) = (Class::of(context.route()), false);
+        if !rate_limit::is_free(&context.path) {
+            context.cost = rate_limit::cost(context.route());
+        }
+        context
+    }
+
+    /// The matched route.
+    pub(crate) fn route(&self) -> &str {
         self.route.as_ref().map_or(crate::metrics::UNMATCHED, MatchedPath::as_str)
+    }
+
+    /// The span in which it runs, below the caller's.
+    pub(crate) fn span(&self) -> tracing::Span {
+        let span = tracing::info_span!(
+            "request",
+            request_id = self.request_id.to_str().unwrap_or_default(),
+            trace_id = self.caller.as_ref().map(|c| tracing::field::display(c.trace_id())),
+            method = self.method.as_str(),
+            route = self.route(),
+        );
+        if let Some(caller) = &self.caller {
+            let remote = opentelemetry::Context::new().with_remote_span_context(caller.clone());
+            // Refused only where no trace is exported, and then nobody misses it.
+            let _ = span.set_parent(remote);
+        }
+        span
+    }
+
+    /// Writes what every answer says of itself: where it was read, and whose request it answers.
+    pub(crate) fn write(&self, api: &ApiState, headers: &mut HeaderMap) {
+        if !headers.contains_key(&INDEXED_HEIGHT) {
+            api.snapshot().consistency().write(headers);
+        }
+        headers.insert(request_id::HEADER, self.request_id.clone());
     }
 }
 
-async fn handle(api: &ApiState, context: &Context, request: Request, next: Next) -> Response {
+/// Runs a request through everything that may refuse it, and its handler.
+pub(crate) async fn handle(
+    api: &ApiState,
+    context: &Context,
+    request: Request,
+    next: Next,
+) -> Response {
     if context.method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }
@@ -101,11 +152,9 @@ async fn handle(api: &ApiState, context: &Context, request: Request, next: Next)
         Ok(verdict) => verdict,
         Err(response) => return *response,
     };
-    let mut response = match admissible(api, request).await {
+    let mut response = match admissible(api, context, request).await {
         Err(problem) => problem.into_response(),
-        Ok(request)
-            if auth::is_signed(request.headers()) && !rate_limit::is_free(&context.path) =>
-        {
+        Ok(request) if auth::is_signed(request.headers()) && context.cost > 0 => {
             // Boxed: requests without a signature do not carry its state along.
             Box::pin(run_signed(api, context, request, next, &mut verdict)).await
         }
@@ -147,8 +196,7 @@ async fn run_signed(
             Err(problem) => return problem.into_response(),
         };
         if let Some(identity) = caller.as_ref().and_then(|caller| caller.identity.as_ref()) {
-            let cost = rate_limit::cost(context.route());
-            let own = api.limits().check_identity(identity, cost).await;
+            let own = api.limits().check_identity(identity, context.cost).await;
             let allowed = own.as_ref().is_none_or(Verdict::allowed);
             let address = std::mem::replace(verdict, own);
             match verdict {
@@ -172,7 +220,7 @@ async fn run_signed(
 
 /// Whose request it is; nobody's where it is not counted.
 fn client_of(api: &ApiState, context: &Context, request: &Request) -> Option<IpAddr> {
-    if rate_limit::is_free(&context.path) {
+    if context.cost == 0 {
         return None;
     }
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip();
@@ -186,7 +234,7 @@ async fn admit(
     address: Option<IpAddr>,
 ) -> Result<Option<Verdict>, Box<Response>> {
     let Some(address) = address else { return Ok(None) };
-    let verdict = api.limits().check_address(address, rate_limit::cost(context.route())).await;
+    let verdict = api.limits().check_address(address, context.cost).await;
     let Some(verdict) = verdict else { return Ok(None) };
     if verdict.allowed() {
         return Ok(Some(verdict));
@@ -197,9 +245,15 @@ async fn admit(
 }
 
 /// The request with its whole body, unless something about it is refused at once.
-async fn admissible(api: &ApiState, request: Request) -> Result<Request, Problem> {
+async fn admissible(
+    api: &ApiState,
+    context: &Context,
+    request: Request,
+) -> Result<Request, Problem> {
     match refuse(&request) {
         Some(problem) => Err(problem),
+        // A call may keep sending while it is answered; its messages are bounded one by one.
+        None if context.is_call => Ok(request),
         None => body::arrived(api, request).await,
     }
 }
@@ -228,8 +282,8 @@ async fn guard(
     context: &Context,
     work: impl Future<Output = Response>,
 ) -> Response {
-    let work = AssertUnwindSafe(load::run(api, context.route(), work)).catch_unwind();
-    match tokio::time::timeout(api.settings().request_timeout, work).await {
+    let work = AssertUnwindSafe(load::run(api, context.class, work)).catch_unwind();
+    match tokio::time::timeout(context.time_limit, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
             let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
@@ -248,13 +302,10 @@ fn finish(api: &ApiState, context: &Context, response: &mut Response) {
     }
     encoding::tag_encoding(response);
     let headers = response.headers_mut();
-    if !headers.contains_key(&INDEXED_HEIGHT) {
-        api.snapshot().consistency().write(headers);
-    }
+    context.write(api, headers);
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, NO_STORE);
     }
-    headers.insert(request_id::HEADER, context.request_id.clone());
     cors::write(headers, &context.method);
     security::write(headers, &context.path, api.settings().tls.is_some());
     tracing::debug!(status = status.as_u16(), "answered");

@@ -125,7 +125,7 @@ async fn load_events(
 }
 
 /// Reads the conditions that pages and the stream share.
-pub(super) fn filter_of(params: &Params<'_>) -> Result<Filter, Problem> {
+pub(crate) fn filter_of(params: &Params<'_>) -> Result<Filter, Problem> {
     let mut events = EventFilter::default();
     for name in params.get_all("type").flat_map(|list| list.split(',')) {
         let kind = EventType::parse(name).ok_or_else(|| {
@@ -150,7 +150,7 @@ pub(super) fn filter_of(params: &Params<'_>) -> Result<Filter, Problem> {
 }
 
 /// Reads a number of the log.
-pub(super) fn position(params: &Params<'_>, name: &str) -> Result<Option<i64>, Problem> {
+pub(crate) fn position(params: &Params<'_>, name: &str) -> Result<Option<i64>, Problem> {
     params.get(name).map(|text| parse_position(name, text)).transpose()
 }
 

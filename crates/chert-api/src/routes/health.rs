@@ -203,18 +203,19 @@ pub struct Readiness {
 )]
 pub async fn get_readiness(State(api): State<ApiState>) -> Result<Response, Problem> {
     let readiness = readiness(&api).await;
-    let ready = readiness.status == READY;
+    let ready = readiness.is_ready();
     json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &readiness)
 }
 
-impl ApiState {
-    /// What `/health/ready` says, for the gRPC health service.
-    pub async fn is_ready(&self) -> bool {
-        readiness(self).await.status == READY
+impl Readiness {
+    /// Whether every check holds.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.status == READY
     }
 }
 
-async fn readiness(api: &ApiState) -> Readiness {
+/// Makes the checks.
+pub(crate) async fn readiness(api: &ApiState) -> Readiness {
     let ping = tokio::time::timeout(PING_TIMEOUT, api.store().ping()).await;
     let database = matches!(ping, Ok(Ok(())));
     let snapshot = api.snapshot();

@@ -22,16 +22,17 @@ use crate::auth::nonces;
 use crate::body::BODY_BYTES_MAX;
 use crate::middleware::{self, encoding};
 use crate::state::ApiState;
-use crate::{routes, snapshot, stream};
+use crate::{grpc, routes, snapshot, stream};
 
-/// Every route under the whole middleware.
+/// Every route under the whole middleware, and gRPC-Web under its own.
 pub fn router(state: ApiState) -> Router {
     let edge = axum::middleware::from_fn_with_state(state.clone(), middleware::edge);
     routes::router()
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(encoding::layer())
         .layer(edge)
-        .with_state(state)
+        .with_state(state.clone())
+        .merge(grpc::web_router(state))
 }
 
 /// Serves until `shutdown` ends, then lets requests in flight finish.
@@ -56,7 +57,13 @@ pub async fn serve(
         settings.trusted_proxies.clone(),
         settings.tls.clone(),
     );
-    acceptor.run(listener, router(state), shutdown).await;
+    let stopping = stop.clone();
+    // Event streams end with the signal: they would hold up the drain.
+    let signal = async move {
+        shutdown.await;
+        stopping.cancel();
+    };
+    acceptor.run(listener, router(state), signal).await;
     stop.cancel();
     if refresher.await.is_err() {
         tracing::error!("the snapshot task panicked");

@@ -15,7 +15,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 /// The address that takes part in every transaction of the fixed chain.
 pub const WHALE: &str = "0x00000000000000000000000000000000000000Aa";
@@ -24,9 +24,11 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
 pub struct TestServer {
     pub base: String,
+    /// Where gRPC is.
+    pub grpc: String,
     pub pool: PgPool,
     client: reqwest::Client,
-    stop: Option<oneshot::Sender<()>>,
+    stop: CancellationToken,
     // Dropped last: the server's pool must be gone before its database. A sibling has none.
     _database: Option<TestDatabase>,
 }
@@ -130,12 +132,15 @@ impl TestServer {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(chert_api::serve(listener, state, async {
-            let _ = stopped.await;
-        }));
+        let stop = CancellationToken::new();
+        let signal = stop.clone().cancelled_owned();
+        tokio::spawn(chert_api::serve(listener, state.clone(), signal));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let grpc = format!("http://{}", listener.local_addr().unwrap());
+        let signal = stop.clone().cancelled_owned();
+        tokio::spawn(chert_api::grpc::serve(listener, state, signal));
         let client = reqwest::Client::new();
-        Self { base, pool, client, stop: Some(stop), _database: database }
+        Self { base, grpc, pool, client, stop, _database: database }
     }
 
     /// Waits until the server knows the tip from memory.
@@ -231,9 +236,7 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
+        self.stop.cancel();
     }
 }
 

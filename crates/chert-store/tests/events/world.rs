@@ -223,7 +223,11 @@ pub fn proposal(id: &str, state: &str, votes: Vec<Vote>) -> ProposalReading {
         "votes_for": 5, "votes_against": 0, "votes_abstain": 0, "state": state,
         "created_at": NOW_S - 200, "targets": ["a"], "values": ["1"], "calldatas": ["00"],
     });
-    ProposalReading { proposal: Proposal::parse(&text.to_string()).unwrap(), votes: Some(votes) }
+    ProposalReading {
+        proposal: Proposal::parse(&text.to_string()).unwrap(),
+        details: true,
+        votes: Some(votes),
+    }
 }
 
 pub fn vote(voter: u8, choice: VoteChoice) -> Vote {

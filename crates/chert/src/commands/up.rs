@@ -125,7 +125,7 @@ fn announce(
     println!("Chert API is up");
     println!("  web page   {http}/");
     println!("  REST       {http}/v1/status   (documentation: {http}/docs)");
-    println!("  gRPC       {} (grpc.health.v1)", api.grpc);
+    println!("  gRPC       {} (chert.api.v1)", api.grpc);
     println!("  metrics    {http}/metrics   ready: {http}/health/ready");
     let node = if devnet.is_some() { "dev chain, made by this process" } else { "configured" };
     println!("  node       {} ({node})", config.chain.rpc_url);
