@@ -12,6 +12,7 @@ use chert_api::{ApiSettings, CacheBound, Valkey, ValkeyUrlError};
 use chert_indexer::{FeedSettings, IndexerSettings, OracleSettings};
 use chert_store::PoolSettings;
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Env, Format, Toml};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -328,7 +329,12 @@ fn explain(error: &figment::Error) -> anyhow::Error {
             |m| m.source.as_ref().map_or_else(|| m.name.to_string(), ToString::to_string),
         );
         let key = one.path.join(".");
-        format!("{place}: {key}: {}; config/api.toml lists every key with its default", one.kind)
+        // The list of all keys would hide the one that is wrong.
+        let what = match &one.kind {
+            Kind::UnknownField(name, _) => format!("there is no key {name}"),
+            other => other.to_string(),
+        };
+        format!("{place}: {key}: {what}; config/api.toml lists every key with its default")
     });
     anyhow::anyhow!(mistakes.collect::<Vec<_>>().join("\n"))
 }
