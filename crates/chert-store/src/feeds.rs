@@ -8,6 +8,7 @@
 use silica_models::Height;
 use sqlx::{PgConnection, PgExecutor};
 
+use crate::locks::AdvisoryLock;
 use crate::{Store, StoreError, TIP_CHANNEL};
 
 /// What is read beside the blocks.
@@ -76,21 +77,20 @@ pub enum FeedOutcome {
     Moved,
 }
 
-/// Advisory lock under which the indexed chain moves: exclusive for a commit of blocks, shared for
-/// whatever must see it stand still. Row locks would not do: holders of a shared row lock may
-/// overtake a waiting commit for ever; advisory locks are granted in the order they are asked for.
-const CHAIN_GATE: i64 = 0x6368_6572_7403;
-
 /// Keeps the indexed chain as it is until the transaction ends.
 pub(crate) async fn hold_chain(db: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query!("SELECT pg_advisory_xact_lock_shared($1)", CHAIN_GATE).execute(db).await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock_shared($1)", AdvisoryLock::ChainGate.key())
+        .execute(db)
+        .await?;
     Ok(())
 }
 
 /// Waits until nobody needs the indexed chain to stand still, and keeps others waiting until the
 /// transaction ends.
 pub(crate) async fn move_chain(db: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", CHAIN_GATE).execute(db).await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", AdvisoryLock::ChainGate.key())
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ pub mod entities;
 mod error;
 mod feeds;
 mod listen;
+mod locks;
 mod migrate;
 mod pool;
 pub mod privacy;

@@ -4,14 +4,15 @@ use chert_migration::{Migrator, MigratorTrait};
 use sqlx::{Connection, PgConnection};
 
 use crate::StoreError;
-
-/// Lock that serialises migrations of several instances (any fixed number).
-const MIGRATION_LOCK: i64 = 0x6368_6572_7401;
+use crate::locks::AdvisoryLock;
 
 /// Applies all pending migrations; safe to call from several processes at once.
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
     let mut lock = PgConnection::connect(url).await?;
-    sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut lock).await?;
+    sqlx::query("SELECT pg_advisory_lock($1)")
+        .bind(AdvisoryLock::Migration.key())
+        .execute(&mut lock)
+        .await?;
     let outcome = migrate_locked(url).await;
     // Closing the session releases the lock in every case.
     lock.close().await?;

@@ -12,11 +12,10 @@ use sqlx::{Connection, PgConnection};
 use crate::checkpoint::{Checkpoint, load_checkpoint};
 use crate::entities::{ApplyContext, EntityRows, UnwindContext, unwind_all};
 use crate::feeds::move_chain;
+use crate::locks::AdvisoryLock;
 use crate::relay::{Relay, connect};
 use crate::{PoolSettings, Store, StoreError, TIP_CHANNEL};
 
-/// Advisory lock of the chain writer (any fixed number).
-const WRITER_LOCK: i64 = 0x6368_6572_7402;
 /// A commit takes milliseconds; one that takes this long hangs on a dead connection, which after a
 /// fail-over of the database nobody closes.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -142,10 +141,12 @@ impl Writer {
         finality_depth: u64,
     ) -> Result<Self, StoreError> {
         let (mut db, relay) = connect(settings).await?;
-        let locked =
-            sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "ok!""#, WRITER_LOCK)
-                .fetch_one(&mut db)
-                .await?;
+        let locked = sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_lock($1) AS "ok!""#,
+            AdvisoryLock::Writer.key()
+        )
+        .fetch_one(&mut db)
+        .await?;
         if !locked {
             return Err(StoreError::WriterLocked);
         }

@@ -20,8 +20,8 @@ use super::deadline;
 use super::methods::{Method, methods};
 use crate::answer::{FINALIZED_HEIGHT, INDEXED_HASH, INDEXED_HEIGHT, LAG_MS};
 use crate::auth::Caller;
-use crate::error::{GRPC_STATUS, Kind, PROBLEM_TYPE, Problem};
 use crate::body::BODY_BYTES_MAX;
+use crate::error::{GRPC_STATUS, Kind, PROBLEM_TYPE, Problem};
 use crate::middleware::log;
 
 /// Longest message of an answer, in bytes: what clients accept unless told otherwise.

@@ -115,6 +115,7 @@ impl World {
         let checkpoint = self.store.checkpoint().await?;
         let reading = GovernanceReading {
             under: (checkpoint.tip().unwrap(), &checkpoint.hash),
+            spoken_to: checkpoint.tip().unwrap(),
             at_s: NOW_S,
             proposals,
             complete: true,

@@ -13,11 +13,10 @@ use super::ranking::Standing;
 use super::snapshot::{Marks, confirm, encode_group, insert, load_marks};
 use super::{IdentityChanges, figures, percentile};
 use crate::entities::event::{EventType, NewEvent, put_events};
+use crate::locks::AdvisoryLock;
 use crate::read::timed;
 use crate::{Store, StoreError};
 
-/// Advisory lock of whoever refreshes boards in the background (any fixed number).
-const REFRESH_LOCK: i64 = 0x6368_6572_7403;
 /// Boards of many participants are not made anew all the time: so many participants per
 /// millisecond between two refreshes. 100 k participants: 2 s.
 const PARTICIPANTS_PER_MS: i64 = 50;
@@ -50,10 +49,12 @@ impl Store {
         let mut done = Refreshed::default();
         // Held by a transaction, not by a session, so that a pooler may stand in between.
         let mut holder = self.pool().begin().await?;
-        let mine =
-            sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "ok!""#, REFRESH_LOCK)
-                .fetch_one(&mut *holder)
-                .await?;
+        let mine = sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_xact_lock($1) AS "ok!""#,
+            AdvisoryLock::Boards.key()
+        )
+        .fetch_one(&mut *holder)
+        .await?;
         if mine {
             self.refresh_all(now_ms, &mut done).await?;
         }

@@ -17,11 +17,8 @@ use crate::entities::event::{NewEvent, put_events as put_news};
 use crate::entities::oracle::{FeedStep, advance_cursor, lock_cursor, quarantine_name};
 use crate::entities::pouw::{Rollups, hold_clock};
 use crate::feeds::{Feed, RejectedRecord, hold_chain, lock_feed, put_rejected};
+use crate::locks::AdvisoryLock;
 use crate::{Store, StoreError};
-
-/// Pages queue for this advisory lock (any fixed number) before they hold the checkpoint. Otherwise
-/// several waiting pages would hold it shared in turns and the chain's writer might never get it.
-const PAGE_LOCK: i64 = 0x6368_6572_7404;
 
 /// Items of a page at most; the contract's feeds give 1000.
 pub const PAGE_ITEMS_MAX: usize = 10_000;
@@ -71,7 +68,9 @@ fn check_order(page: &WorkPage) -> Result<(), StoreError> {
 
 /// Takes the locks of a page in their order; `true` where a bulk backfill runs.
 async fn lock(db: &mut PgConnection) -> Result<bool, StoreError> {
-    sqlx::query!("SELECT pg_advisory_xact_lock($1)", PAGE_LOCK).execute(&mut *db).await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", AdvisoryLock::OraclePages.key())
+        .execute(&mut *db)
+        .await?;
     hold_chain(db).await?;
     let bulk = sqlx::query_scalar!("SELECT bulk FROM checkpoints WHERE pipeline = 'chain'")
         .fetch_one(&mut *db)

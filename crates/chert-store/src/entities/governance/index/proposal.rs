@@ -228,7 +228,7 @@ async fn delete(
             from: Some(row.state),
             to: None,
         };
-        touched.events.push(told.event(place.at_s));
+        touched.events.push(told.event(at_s));
         touched.proposals.insert(row.proposal_id);
     }
     touched.changed = true;
