@@ -162,7 +162,7 @@ impl Kind {
     /// The code of its gRPC status.
     pub fn grpc_code(self) -> Code {
         match self {
-            Self::InvalidParameter | Self::UriTooLong => Code::InvalidArgument,
+            Self::InvalidParameter | Self::UriTooLong | Self::EncodingRefused => Code::InvalidArgument,
             Self::NotFound => Code::NotFound,
             Self::StatsHidden => Code::PermissionDenied,
             // Begin again: with the first page, the state anew, the current version.
@@ -173,8 +173,8 @@ impl Kind {
             }
             Self::SignatureRefused => Code::Unauthenticated,
             Self::Internal => Code::Internal,
-            Self::Unavailable | Self::IndexBuilding => Code::Unavailable,
-            Self::Timeout => Code::DeadlineExceeded,
+            Self::Unavailable | Self::Overloaded | Self::IndexBuilding => Code::Unavailable,
+            Self::BodyTooSlow | Self::Timeout => Code::DeadlineExceeded,
         }
     }
 
