@@ -162,7 +162,9 @@ impl Kind {
     /// The code of its gRPC status.
     pub fn grpc_code(self) -> Code {
         match self {
-            Self::InvalidParameter | Self::UriTooLong | Self::EncodingRefused => Code::InvalidArgument,
+            Self::InvalidParameter | Self::UriTooLong | Self::EncodingRefused => {
+                Code::InvalidArgument
+            }
             Self::NotFound => Code::NotFound,
             Self::StatsHidden => Code::PermissionDenied,
             // Begin again: with the first page, the state anew, the current version.

@@ -359,7 +359,7 @@ mod tests {
         assert_eq!((config.indexer.batch_size, config.indexer.sync_interval_ms), (100, 1000));
         assert_eq!(config.rate_limiting.anonymous_rpm, 100);
         assert_eq!(config.cache.identities_ttl_seconds, 3600);
-        assert!(config.api_settings().valkey.is_none());
+        assert!(config.api_settings().unwrap().valkey.is_none());
     }
 
     #[test]

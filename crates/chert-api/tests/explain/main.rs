@@ -2,6 +2,7 @@
 //! PostgreSQL tells how it ran them.
 #![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "tests")]
 mod chain;
+mod events;
 mod governance;
 mod identities;
 mod jsonrpc;

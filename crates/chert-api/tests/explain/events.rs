@@ -1,18 +1,12 @@
 //! What streams read beside pages walks its indexes, with 30 000 rows of the log.
-#![allow(clippy::unwrap_used, reason = "tests")]
-#[path = "support/plans.rs"]
-mod plans;
-mod support;
 
 use chert_store::Store;
 use chert_store::entities::event::{list_block_rows_at, list_block_rows_before};
 use chert_store::entities::identity::visible::{guard_identity, list_public};
-use chert_testkit::TestDatabase;
-use plans::{Expect, Plans, check, report_plans};
 use silica_models::IdentityId;
-use sqlx::postgres::PgPoolOptions;
-use support::run_sql;
-use tracing_subscriber::layer::SubscriberExt;
+
+use crate::plans::{Expect, Plans, check, with_plans};
+use crate::support::run_sql;
 
 /// Blocks of no transaction, nine other events after each.
 const FILL: &str = "
@@ -28,14 +22,11 @@ const FILL: &str = "
 
 #[tokio::test]
 async fn reads_of_streams_walk_their_indexes() {
-    let plans = Plans::default();
-    let subscriber = tracing_subscriber::registry().with(plans.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let database = TestDatabase::create().await;
-    let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await.unwrap();
-    run_sql(&pool, FILL).await;
-    report_plans(&pool).await;
-    run_sql(&pool, "SET plan_cache_mode = force_generic_plan; SET jit = off").await;
+    with_plans(async |pool| run_sql(&pool, FILL).await, check_all).await;
+}
+
+async fn check_all(plans: &Plans, store: &Store) {
+    let pool = store.pool();
     let expect = |name, indexes, rows_max| Expect {
         name,
         indexes,
@@ -44,30 +35,25 @@ async fn reads_of_streams_walk_their_indexes() {
         tables: &["event_log", "identities"],
     };
     let before = expect("list_block_rows_before", &["event_log_type"], 200);
-    check(&plans, &before, async {
-        let rows = list_block_rows_before(&pool, 15_005, 100).await.unwrap();
+    check(plans, &before, async {
+        let rows = list_block_rows_before(pool, 15_005, 100).await.unwrap();
         let heights: Vec<i64> = rows.iter().map(|row| row.height).collect();
         assert_eq!(heights, Vec::from_iter((1_401..=1_500).rev()));
     })
     .await;
     let at = expect("list_block_rows_at", &["event_log_block"], 20);
-    check(&plans, &at, async {
-        let rows = list_block_rows_at(&pool, &[7, 1_000], 2_998).await.unwrap();
+    check(plans, &at, async {
+        let rows = list_block_rows_at(pool, &[7, 1_000], 2_998).await.unwrap();
         let heights: Vec<i64> = rows.iter().map(|row| row.height).collect();
         assert_eq!(heights, [7, 1_000, 2_998, 2_999, 3_000]);
         assert!(rows.iter().all(|row| row.applied && row.first_seq == row.last_seq));
     })
     .await;
     let nobody = IdentityId([0; 32]);
-    check(&plans, &expect("list_public", &["identities_pkey"], 4), list_public(&pool, &[nobody]))
+    check(plans, &expect("list_public", &["identities_pkey"], 4), list_public(pool, &[nobody]))
         .await;
-    check(
-        &plans,
-        &expect("guard_identity", &["identities_pkey"], 4),
-        guard_identity(&pool, &nobody),
-    )
-    .await;
-    let store = Store::from_pool(pool).unwrap();
+    check(plans, &expect("guard_identity", &["identities_pkey"], 4), guard_identity(pool, &nobody))
+        .await;
     let (_, head) = store.event_head().await.unwrap();
     assert_eq!(head.oldest_seq, 10);
 }
