@@ -29,10 +29,6 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_counter!("chert_http_errors_total", "Requests answered with 5xx.");
     metrics::describe_counter!("chert_rate_limited_total", "Requests refused with 429.");
     metrics::describe_counter!("chert_grpc_requests_total", "gRPC calls by method and code.");
-    metrics::describe_counter!(
-        "chert_grpc_connections_refused_total",
-        "gRPC connections closed because there were too many."
-    );
     metrics::describe_histogram!("chert_grpc_request_seconds", "Time to answer a gRPC call.");
     metrics::describe_counter!("chert_jsonrpc_calls_total", "JSON-RPC calls by method.");
     metrics::describe_counter!("chert_stream_delivered_total", "Events that streams delivered.");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chert_api::stream::StreamSettings;
-use chert_api::{ApiSettings, ApiState};
+use chert_api::{ApiSettings, ApiState, ConnectionLimits};
 use chert_store::{PoolSettings, Store};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -48,7 +48,9 @@ impl Api {
             statement_timeout: Duration::from_secs(5),
             ..PoolSettings::new(database)
         })?;
-        let settings = ApiSettings { anonymous_rpm: 0, cache_bytes: 16 << 20, ..settings };
+        let connections = ConnectionLimits { per_client_max: 0, ..settings.connections.clone() };
+        let settings =
+            ApiSettings { anonymous_rpm: 0, cache_bytes: 16 << 20, connections, ..settings };
         let state = ApiState::new(store, settings, recorder());
         let stop = CancellationToken::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

@@ -45,7 +45,9 @@ checks.negative_data_rejection.enabled = false
 "#;
 
 /// Operations that refuse some values that fit their schema: rules between fields or parameters.
-const WITH_RULES: [&str; 5] = [
+const WITH_RULES: [&str; 6] = [
+    // A position that the log has not reached.
+    "GET /v1/events/stream",
     "GET /v1/pouw/leaderboard/around/{identity_id}",
     "POST /v1/identity",
     "PUT /v1/identity/{id}",
@@ -62,9 +64,16 @@ pub(super) async fn write(directory: &Path, server: &Server) -> anyhow::Result<P
     let known = tokio::time::timeout(FILLED_MAX, known(server)).await;
     let known = known.context("the development chain's feeds were not read in time")?;
     let mut text = GENERAL.to_owned();
-    let cursors = with_cursor(&document);
-    for name in cursors.iter().map(String::as_str).chain(WITH_RULES) {
-        // A cursor is a list's own word: no pattern tells a good one.
+    // A cursor is a list's own word: no pattern tells a good one. And where an answer has an identity
+    // that may be null, the tool goes on to ask for the identity "None".
+    let named = with_parameter(&document, |path, name| {
+        name == "cursor"
+            || name == "identity_id"
+            || (name == "id" && path.starts_with("/v1/identity/"))
+    });
+    let rules = WITH_RULES.into_iter().map(str::to_owned).filter(|name| !named.contains(name));
+    let others: Vec<String> = rules.collect();
+    for name in named.iter().chain(&others) {
         write!(
             text,
             "\n[[operations]]\ninclude-name = {name:?}\n\
@@ -97,13 +106,14 @@ const BINDINGS: [(&str, &str); 7] = [
     ("submission_id", "submissions"),
 ];
 
-/// `METHOD path` of every operation that takes a cursor.
-fn with_cursor(document: &Value) -> Vec<String> {
+/// `METHOD path` of every operation with a parameter for which `fits(path, name)` holds.
+fn with_parameter(document: &Value, fits: impl Fn(&str, &str) -> bool) -> Vec<String> {
     let mut names = Vec::new();
     for (path, operations) in document["paths"].as_object().into_iter().flatten() {
         for (method, operation) in operations.as_object().into_iter().flatten() {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
-            if parameters.into_iter().any(|parameter| parameter["name"] == "cursor") {
+            let mut names_of = parameters.into_iter().filter_map(|p| p["name"].as_str());
+            if names_of.any(|name| fits(path, name)) {
                 names.push(format!("{} {path}", method.to_uppercase()));
             }
         }
@@ -160,11 +170,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn operations_with_a_cursor_are_found() {
+    fn operations_with_a_parameter_are_found() {
         let document = json!({"paths": {
             "/a": {"get": {"parameters": [{"name": "limit"}, {"name": "cursor"}]}},
             "/b": {"post": {}, "get": {"parameters": [{"name": "limit"}]}},
         }});
-        assert_eq!(with_cursor(&document), ["GET /a"]);
+        assert_eq!(with_parameter(&document, |_, name| name == "cursor"), ["GET /a"]);
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tonic_health::server::HealthReporter;
 
 use super::health;
-use crate::server::Acceptor;
+use crate::server::{Acceptor, end};
 use crate::state::ApiState;
 
 /// Serves gRPC until `shutdown` ends, then lets calls in flight finish. Streams end with it.
@@ -36,8 +36,6 @@ pub async fn serve(
     };
     acceptor.run(listener, router, signal).await;
     stop.cancel();
-    if checks.await.is_err() {
-        tracing::error!("the task that keeps gRPC health panicked");
-    }
+    end("gRPC health", checks).await;
     Ok(())
 }

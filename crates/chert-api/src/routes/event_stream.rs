@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::Stream;
+use utoipa::ToSchema;
 
 use super::events::{filter_of, parse_position, position};
 use crate::error::Problem;
@@ -27,6 +28,20 @@ const LAST_EVENT_ID: &str = "last-event-id";
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const OFF: HeaderValue = HeaderValue::from_static("no");
+
+/// One event of the stream, by the names of its fields.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "only described: the frames are written as text")]
+pub struct EventFrame {
+    /// Number of the event; where to go on from.
+    #[schema(example = "184201")]
+    id: String,
+    /// Its type, or `cut` for the last one.
+    #[schema(example = "block.applied")]
+    event: String,
+    /// JSON on one line: the event as in `GET /v1/events`, or why the stream was cut.
+    data: String,
+}
 
 /// What happens, as it happens.
 ///
@@ -56,7 +71,7 @@ const OFF: HeaderValue = HeaderValue::from_static("no");
         ("min_confirmations" = Option<u16>, Query, minimum = 0, maximum = 100, example = 6,
          description = "Confirmations that a block needs, itself included, before its events come."),
     ),
-    responses((status = 200, description = "Events until the stream ends", body = String,
+    responses((status = 200, description = "Events until the stream ends", body = EventFrame,
                content_type = "text/event-stream"))
 )]
 pub async fn stream_events(

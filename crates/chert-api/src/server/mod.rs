@@ -8,10 +8,12 @@ mod limits;
 mod tls;
 
 use std::future::Future;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use accept::Acceptor;
@@ -23,6 +25,9 @@ use crate::body::BODY_BYTES_MAX;
 use crate::middleware::{self, encoding};
 use crate::state::ApiState;
 use crate::{grpc, routes, snapshot, stream};
+
+/// How long a task may take to end.
+const TASK_END_MAX: Duration = Duration::from_secs(1);
 
 /// Every route under the whole middleware, and gRPC-Web under its own.
 pub fn router(state: ApiState) -> Router {
@@ -65,14 +70,20 @@ pub async fn serve(
     };
     acceptor.run(listener, router(state), signal).await;
     stop.cancel();
-    if refresher.await.is_err() {
-        tracing::error!("the snapshot task panicked");
-    }
-    if sweeper.await.is_err() {
-        tracing::error!("the task that forgets nonces panicked");
-    }
-    if reader.await.is_err() {
-        tracing::error!("the task that reads the event log panicked");
-    }
+    tokio::join!(
+        end("snapshot", refresher),
+        end("forgetting of nonces", sweeper),
+        end("reading of the event log", reader),
+    );
     Ok(())
+}
+
+/// Waits for a task that was told to stop; one that waits for a database that does not answer is
+/// ended, since none of them holds anything that matters.
+pub(crate) async fn end(what: &'static str, mut task: JoinHandle<()>) {
+    match tokio::time::timeout(TASK_END_MAX, &mut task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => tracing::error!(what, "a task panicked"),
+        Err(_) => task.abort(),
+    }
 }

@@ -216,7 +216,8 @@ async fn a_reorganisation_takes_back_what_was_first_read_above_it() {
     assert_eq!((stats.votes_cast, stats.proposals_created), (1, 1));
     let feed = stage.store.feed_checkpoint(Feed::Governance).await.unwrap();
     assert_eq!((feed.height, feed.synced_at), (4, 0));
-    assert_eq!(stage.count("SELECT max(height) FROM proposals").await, 4);
+    // What stays may hold details of the branch that went: they are to be read again.
+    assert_eq!(stage.count("SELECT max(height) FROM proposals").await, -1);
     let (_, detail) = find_proposal(&stage.store, "old").await.unwrap();
     assert_eq!(detail.unwrap().transitions.len(), 1);
     assert!(find_proposal(&stage.store, "new").await.unwrap().1.is_none());
