@@ -20,6 +20,7 @@ pub mod queue;
 pub mod read;
 mod readers;
 mod relay;
+mod transaction;
 mod verify;
 pub mod writer;
 

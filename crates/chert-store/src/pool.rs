@@ -15,6 +15,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Prepared statements kept per connection; there are far fewer static statements than this.
 const STATEMENT_CACHE: usize = 256;
 
+/// Compiling a statement takes PostgreSQL some hundred milliseconds, and it does so again for each
+/// execution whose estimated cost is high; a page of full blocks takes ten without.
+const NO_JIT: (&str, &str) = ("jit", "off");
 /// Connections for transactions and changes at least; the rest of `max_connections` only reads.
 const POOLED_MIN: u32 = 4;
 /// One in so many connections for reads is for long ones; at least one is.
@@ -96,7 +99,7 @@ impl PoolSettings {
         let timeout_ms = statement_timeout.as_millis().to_string();
         Ok(options
             .statement_cache_capacity(STATEMENT_CACHE)
-            .options([("statement_timeout", timeout_ms.as_str())]))
+            .options([("statement_timeout", timeout_ms.as_str()), NO_JIT]))
     }
 }
 
@@ -155,5 +158,25 @@ impl Store {
         let (open, idle) = (short.0 + long.0, short.1 + long.1);
         let pooled = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
         (open.saturating_add(pooled), idle.saturating_add(self.pool.num_idle()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use chert_testkit::TestDatabase;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_connection_compiles_statements() {
+        let database = TestDatabase::create().await;
+        let store = Store::connect_lazy(&PoolSettings::new(&database.url)).unwrap();
+        let show = "SHOW jit";
+        let pooled: String = sqlx::query_scalar(show).fetch_one(store.pool()).await.unwrap();
+        let short: String = sqlx::query_scalar(show).fetch_one(store.readers()).await.unwrap();
+        let long = async { sqlx::query_scalar(show).fetch_one(store.readers()).await };
+        let long: String = crate::queue::as_long(long).await.unwrap();
+        assert_eq!([pooled, short, long], ["off", "off", "off"]);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A burst may wait: it is over before anybody is tired. A queue that does not empty any more is
 //! overload, and waiting in it helps nobody, so then a statement is given a few milliseconds and
-//! refused after them: what is accepted stays fast, and the rest knows at once. This is the idea of
+//! refused after them: what is accepted stays fast, and the rest knows at once. Those that came while
+//! it still looked like a burst are refused as well, when their turn comes. This is the idea of
 //! controlled delay (K. Nichols, V. Jacobson: Controlling Queue Delay, 2012), applied to waiting
 //! requests rather than to packets.
 
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Statements that wait for a connection of one class at most.
 const WAITING_MAX: usize = 1_024;
 /// A queue that was not empty for so long is standing.
-const STANDING_AFTER: Duration = Duration::from_millis(200);
+const STANDING_AFTER: Duration = Duration::from_millis(100);
 /// How long a statement waits while the queue is not standing.
 const BURST_PATIENCE: Duration = Duration::from_millis(1_000);
 /// How long a short read waits in a standing queue.
@@ -88,7 +89,10 @@ pub(crate) struct Queue {
 
 /// A place in the queue; given up when dropped.
 #[derive(Debug)]
-pub(crate) struct Place<'a>(&'a Queue);
+pub(crate) struct Place<'a> {
+    queue: &'a Queue,
+    since_ms: u64,
+}
 
 impl Queue {
     pub(crate) fn new(class: ReadClass) -> Self {
@@ -110,7 +114,7 @@ impl Queue {
     /// # Errors
     /// [`Saturated`] where too many wait.
     pub(crate) fn enter(&self) -> Result<Place<'_>, Saturated> {
-        let place = Place(self);
+        let place = Place { queue: self, since_ms: self.now_ms() };
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
             return Err(self.refuse("queue_full"));
         }
@@ -125,6 +129,12 @@ impl Queue {
         } else {
             BURST_PATIENCE
         }
+    }
+
+    /// Whether somebody who came at `since_ms` and gets a connection at `now_ms` came too early: the
+    /// queue has turned out to be standing.
+    fn is_stale_at(&self, since_ms: u64, now_ms: u64) -> bool {
+        Duration::from_millis(now_ms.saturating_sub(since_ms)) > self.patience_at(now_ms)
     }
 
     /// Counts a refusal.
@@ -144,13 +154,18 @@ impl Queue {
 impl Place<'_> {
     /// How long to wait in it.
     pub(crate) fn patience(&self) -> Duration {
-        self.0.patience_at(self.0.now_ms())
+        self.queue.patience_at(self.since_ms)
+    }
+
+    /// Whether its turn came too late to be taken.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.queue.is_stale_at(self.since_ms, self.queue.now_ms())
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.queue.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -163,9 +178,20 @@ mod tests {
         let queue = Queue::new(ReadClass::Short);
         queue.empty_at_ms.store(1_000, Ordering::Relaxed);
         assert_eq!(queue.patience_at(1_000), BURST_PATIENCE);
-        assert_eq!(queue.patience_at(1_200), BURST_PATIENCE);
-        assert_eq!(queue.patience_at(1_201), SHORT_PATIENCE);
+        assert_eq!(queue.patience_at(1_100), BURST_PATIENCE);
+        assert_eq!(queue.patience_at(1_101), SHORT_PATIENCE);
         assert_eq!(Queue::new(ReadClass::Long).patience_at(5_000), LONG_PATIENCE);
+    }
+
+    #[test]
+    fn who_came_before_the_queue_stood_is_refused_with_the_others() {
+        let queue = Queue::new(ReadClass::Short);
+        queue.empty_at_ms.store(1_000, Ordering::Relaxed);
+        assert!(!queue.is_stale_at(1_010, 1_100), "a burst may wait");
+        assert!(queue.is_stale_at(1_010, 1_101));
+        assert!(!queue.is_stale_at(1_090, 1_101), "within the patience of a standing queue");
+        queue.empty_at_ms.store(1_101, Ordering::Relaxed);
+        assert!(!queue.is_stale_at(1_010, 1_101), "it was a burst after all");
     }
 
     #[test]

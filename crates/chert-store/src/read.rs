@@ -3,10 +3,7 @@
 use std::future::Future;
 use std::time::Instant;
 
-use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, FromQueryResult, IsolationLevel,
-    Statement, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
 
 use crate::queue::Saturated;
 use crate::{Checkpoint, Store, StoreError};
@@ -15,9 +12,6 @@ use crate::{Checkpoint, Store, StoreError};
 /// another page follows. It stands in the SQL as a constant so that a generic plan is made for
 /// one page and not for "a tenth of the table", which is what `LIMIT $n` alone is taken for.
 pub const PAGE_ROWS_MAX: i64 = 101;
-
-/// Begins a transaction in which every statement sees the same snapshot of the database.
-pub(crate) const ONE_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// Builds a [`Checkpoint`] from the `cp_*` columns of a row.
 macro_rules! checkpoint_of {
@@ -95,13 +89,6 @@ pub(crate) async fn checkpoint_in(db: &impl ConnectionTrait) -> Result<Checkpoin
 }
 
 impl Store {
-    /// A read-only transaction in which every statement sees the same snapshot: for the rare
-    /// answers that take more than one.
-    pub(crate) async fn snapshot(&self) -> Result<DatabaseTransaction, StoreError> {
-        let level = Some(IsolationLevel::RepeatableRead);
-        Ok(self.orm().begin_with_config(level, Some(AccessMode::ReadOnly)).await?)
-    }
-
     /// Asks the database whether it answers at all.
     pub async fn ping(&self) -> Result<(), StoreError> {
         timed!("ping", sqlx::query("SELECT 1").execute(self.pool())).await?;

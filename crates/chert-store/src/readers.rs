@@ -91,10 +91,13 @@ impl Readers {
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
                 let place = self.queue.enter()?;
                 let outcome = self.get(place.patience()).await;
-                if matches!(outcome, Err(PoolError::Timeout(TimeoutType::Wait))) {
-                    return Err(self.queue.refuse("patience").into());
+                match outcome {
+                    Err(PoolError::Timeout(TimeoutType::Wait)) => {
+                        return Err(self.queue.refuse("patience").into());
+                    }
+                    Ok(_) if place.is_stale() => return Err(self.queue.refuse("stale").into()),
+                    outcome => outcome,
                 }
-                outcome
             }
             at_once => {
                 self.queue.was_empty();

@@ -118,7 +118,7 @@ impl Store {
         &self,
         scope: VerifyScope,
     ) -> Result<(Checkpoint, Vec<Finding>), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *tx).await?;
         sqlx::query("SET LOCAL statement_timeout = 0").execute(&mut *tx).await?;
         let checkpoint = crate::checkpoint::load_checkpoint(&mut *tx).await?;

@@ -13,6 +13,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// An answer is dozens of small allocations on whichever worker thread is free, which the system's
+/// allocator takes long for (`docs/performance.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs the command line of `chert`.
 pub fn main() -> ExitCode {
     let cli = cli::Cli::parse();

@@ -100,8 +100,6 @@ pub async fn subscribe(
             after
         }
     };
-    // What was written since the last look is not to wait for the next.
-    hub.wake();
     let epoch = hub.window().as_ref().map_or(0, Window::epoch);
     Ok(Subscription {
         ends_at: Instant::now() + hub.settings.lifetime,

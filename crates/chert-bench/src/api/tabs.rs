@@ -2,6 +2,7 @@
 //! every four seconds, the analytics after each refresh, and the calls of a page when it is opened;
 //! while blocks come.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,19 +32,32 @@ const BLOCK_TIME: Duration = Duration::from_secs(2);
 /// What 95 of 100 calls must stay below, in milliseconds.
 const LIMIT_MS: f64 = 10.0;
 
+/// A request and what it is called in the report.
+#[derive(Debug, Clone)]
+struct Ask {
+    name: &'static str,
+    bytes: Vec<u8>,
+}
+
+/// Calls that the report names.
+const SLOWEST: usize = 4;
+
 /// A page of the explorer: what it asks when it is opened, and after every refresh.
 struct Page {
-    opened: Vec<Vec<u8>>,
-    refreshed: Option<Vec<u8>>,
+    opened: Vec<Ask>,
+    refreshed: Option<Ask>,
     every: u64,
 }
 
 /// All that tabs ask.
 struct Explorer {
-    blocks: Vec<u8>,
-    health: Vec<u8>,
+    blocks: Ask,
+    health: Ask,
     pages: Vec<Page>,
 }
+
+/// How long each answer took, by what was asked.
+type Latencies = Vec<(&'static str, Duration)>;
 
 pub(super) async fn run(bench: &mut Bench, data: &Data) -> anyhow::Result<()> {
     let length = bench.scale.tabs;
@@ -63,21 +77,24 @@ pub(super) async fn run(bench: &mut Bench, data: &Data) -> anyhow::Result<()> {
     });
     let tabs: Vec<_> = tabs.collect();
     let blocks = extend(data, end).await?;
-    let (mut latencies, mut errors) = (Vec::new(), 0);
+    let (mut asked, mut errors) = (Latencies::new(), 0);
     for tab in tabs {
         let (some, bad) = tab.await??;
-        latencies.extend(some);
+        asked.extend(some);
         errors += bad;
     }
     server.stop().await?;
+    let latencies: Vec<_> = asked.iter().map(|(_, latency)| *latency).collect();
     let at = |per_cent| ms(percentile(&latencies, per_cent));
     let note = format!(
         "p95 of all calls of {TABS} tabs for {} s, {} calls, {blocks} new blocks meanwhile; answers \
-         compressed as for a browser; p50 {:.2} ms, p99 {:.2} ms; anchor: the goal",
+         compressed as for a browser; p50 {:.2} ms, p99 {:.2} ms; slowest by p95: {}; anchor: the \
+         goal",
         length.as_secs(),
         latencies.len(),
         at(50),
-        at(99)
+        at(99),
+        slowest(&asked)
     );
     let dataset = format!("{}, warm", data.text);
     let goal = Goal::AtMost(1.0);
@@ -87,9 +104,25 @@ pub(super) async fn run(bench: &mut Bench, data: &Data) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The calls whose p95 is highest, with it.
+fn slowest(asked: &Latencies) -> String {
+    let mut by_name: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for (name, latency) in asked {
+        by_name.entry(name).or_default().push(*latency);
+    }
+    let mut names: Vec<_> =
+        by_name.iter().map(|(name, all)| (percentile(all, 95), *name, all.len())).collect();
+    names.sort_by(|one, other| other.cmp(one));
+    let text = names
+        .iter()
+        .take(SLOWEST)
+        .map(|(p95, name, count)| format!("{name} {:.1} ms ({count} calls)", ms(*p95)));
+    text.collect::<Vec<_>>().join(", ")
+}
+
 /// What a browser sends.
-fn call_of(method: &str, params: &Value) -> Vec<u8> {
-    browser_post("/jsonrpc", &body_of(method, params))
+fn call_of(method: &'static str, params: &Value) -> Ask {
+    Ask { name: method, bytes: browser_post("/jsonrpc", &body_of(method, params)) }
 }
 
 fn body_of(method: &str, params: &Value) -> String {
@@ -97,7 +130,7 @@ fn body_of(method: &str, params: &Value) -> String {
 }
 
 /// The table of §8.2; `call` makes a request of a method and its parameters.
-fn explorer(data: &Data, call: fn(&str, &Value) -> Vec<u8>) -> Explorer {
+fn explorer(data: &Data, call: fn(&'static str, &Value) -> Ask) -> Explorer {
     let analytics = |range_ms: u64, bucket_ms: u64, label: &str| {
         let params = json!({"range_ms": range_ms, "bucket_ms": bucket_ms,
                             "requested_range_label": label});
@@ -107,7 +140,7 @@ fn explorer(data: &Data, call: fn(&str, &Value) -> Vec<u8>) -> Explorer {
     let at = |index: usize| data.ordinary.get(index % data.ordinary.len().max(1));
     let address = at(0).map_or("", |known| known.address.as_str());
     let id = data.ids.first().map(hex::encode).unwrap_or_default();
-    let once = |opened: Vec<Vec<u8>>| Page { opened, refreshed: None, every: 1 };
+    let once = |opened: Vec<Ask>| Page { opened, refreshed: None, every: 1 };
     let hour = || analytics(3_600_000, 60_000, "1h");
     let three_hours = || analytics(10_800_000, 300_000, "3h");
     let pages = vec![
@@ -122,7 +155,7 @@ fn explorer(data: &Data, call: fn(&str, &Value) -> Vec<u8>) -> Explorer {
             refreshed: Some(call("get_network_info", &none)),
             every: NETWORK_REFRESHES,
         },
-        once(vec![get("/alerts")]),
+        once(vec![Ask { name: "/alerts", bytes: get("/alerts") }]),
         once(vec![
             call("get_staking_info", &none),
             call("get_staking_delegations", &json!({"limit": 10})),
@@ -152,22 +185,21 @@ fn explorer(data: &Data, call: fn(&str, &Value) -> Vec<u8>) -> Explorer {
         ]),
     ];
     let blocks = call("get_blocks", &json!({"limit": 100, "include_txs": true}));
-    Explorer { blocks, health: get("/health"), pages }
+    Explorer { blocks, health: Ask { name: "/health", bytes: get("/health") }, pages }
 }
 
 /// Asks for everything once, uncompressed: an error would hide in a 200.
 async fn check(address: SocketAddr, data: &Data) -> anyhow::Result<()> {
-    let plain = |method: &str, params: &Value| post("/jsonrpc", &body_of(method, params));
+    let plain = |method: &'static str, params: &Value| Ask {
+        name: method,
+        bytes: post("/jsonrpc", &body_of(method, params)),
+    };
     let explorer = explorer(data, plain);
     let mut connection = Connection::open(address).await?;
     let all = explorer.pages.iter().flat_map(|page| page.opened.iter().chain(&page.refreshed));
     for request in all.chain([&explorer.blocks, &explorer.health]) {
-        let body: Value = serde_json::from_slice(connection.body(request).await?)?;
-        anyhow::ensure!(
-            body.get("error").is_none(),
-            "{}: {body}",
-            String::from_utf8_lossy(request)
-        );
+        let body: Value = serde_json::from_slice(connection.body(&request.bytes).await?)?;
+        anyhow::ensure!(body.get("error").is_none(), "{}: {body}", request.name);
     }
     Ok(())
 }
@@ -179,7 +211,7 @@ async fn tab(
     first: Instant,
     end: Instant,
     mut random: Random,
-) -> anyhow::Result<(Vec<Duration>, u64)> {
+) -> anyhow::Result<(Latencies, u64)> {
     let mut connections = (Connection::open(address).await?, Connection::open(address).await?);
     let (mut latencies, mut errors) = (Vec::new(), 0);
     let mut due = first;
@@ -194,8 +226,8 @@ async fn tab(
             timed(&mut connections.1, &explorer.health),
         );
         let (blocks, health) = pair.await?;
-        let mut count = |(latency, good): (Duration, bool)| {
-            latencies.push(latency);
+        let mut count = |(name, latency, good): (&'static str, Duration, bool)| {
+            latencies.push((name, latency));
             errors += u64::from(!good);
         };
         count(blocks);
@@ -214,10 +246,13 @@ async fn tab(
     Ok((latencies, errors))
 }
 
-async fn timed(connection: &mut Connection, request: &[u8]) -> anyhow::Result<(Duration, bool)> {
+async fn timed(
+    connection: &mut Connection,
+    ask: &Ask,
+) -> anyhow::Result<(&'static str, Duration, bool)> {
     let started = Instant::now();
-    let head = connection.send(request).await?;
-    Ok((started.elapsed(), head.status == 200))
+    let head = connection.send(&ask.bytes).await?;
+    Ok((ask.name, started.elapsed(), head.status == 200))
 }
 
 /// Commits a block every two seconds; how many.

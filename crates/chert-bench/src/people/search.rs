@@ -18,6 +18,7 @@ use super::load::People;
 
 const SEARCH: &str = include_str!("../../../chert-store/src/entities/identity/search.rs");
 const TIERS: &str = include_str!("../../../chert-store/src/entities/identity/tiers.rs");
+const TRANSACTION: &str = include_str!("../../../chert-store/src/transaction.rs");
 const CHECKPOINT: &str = include_str!("../../../chert-store/src/checkpoint.rs");
 
 /// What people type: folded, letters, digits and spaces only, so that no text needs escaping here.
@@ -189,7 +190,7 @@ fn script(way: Way, texts: &[Text]) -> anyhow::Result<String> {
     };
     let (start, none, sorted) = ("''", "''::bytea", SORTED_ROWS_MAX.to_string());
     let mut steps = vec![
-        constant(SEARCH, "SNAPSHOT")?.to_owned(),
+        constant(TRANSACTION, "ONE_SNAPSHOT")?.to_owned(),
         statement(CHECKPOINT, "load_checkpoint")?,
         statement(SEARCH, "list_named")?.replace("$1", &text),
         tier("list_prefix", &[&text, start, none, &(PAGE_ROWS + 1).to_string()])?,

@@ -146,7 +146,7 @@ impl Store {
         let addresses: Vec<&str> = readings.iter().map(|r| r.address.as_str()).collect();
         let balances: Vec<String> = readings.iter().map(|r| r.balance.to_string()).collect();
         let nonces: Vec<String> = readings.iter().map(|r| r.nonce.to_string()).collect();
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         hold_chain(&mut tx).await?;
         let held = sqlx::query!(
             "SELECT EXISTS (SELECT 1 FROM blocks b

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgExecutor};
 use super::row::EventRow;
 use super::search::search;
 use super::{Event, EventFilter, EventPage, LogHead};
-use crate::read::{ONE_SNAPSHOT, checkpoint_of, no_checkpoint, timed};
+use crate::read::{checkpoint_of, no_checkpoint, timed};
 use crate::{Checkpoint, Store, StoreError};
 
 /// Most events of a page.
@@ -23,8 +23,9 @@ impl Store {
         filter: &EventFilter,
         limit: i64,
     ) -> Result<EventPage, StoreError> {
-        let mut tx = self.pool().begin_with(ONE_SNAPSHOT).await?;
-        // Plans made for any range of numbers look dear enough to be compiled, which takes seconds.
+        let mut tx = self.begin_snapshot().await?;
+        // Plans made for any range of numbers look dear enough to be compiled, which takes seconds; a
+        // connection through a pooler may not have that turned off.
         sqlx::query!("SET LOCAL jit = off").execute(&mut *tx).await?;
         let (checkpoint, head) = load_head(&mut *tx).await?;
         let span = Span {

@@ -43,7 +43,7 @@ impl Store {
         commit: &RegistryCommit<'_>,
     ) -> Result<FeedOutcome, StoreError> {
         let (height, hash) = commit.under;
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.begin().await?;
         if !lock_chain_at(&mut tx, height, hash).await? {
             return Ok(FeedOutcome::Moved);
         }

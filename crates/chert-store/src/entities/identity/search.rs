@@ -9,9 +9,6 @@ use super::tiers::{Needle, list_tier};
 use crate::checkpoint::load_checkpoint;
 use crate::{Checkpoint, Store, StoreError};
 
-/// A transaction whose statements see one snapshot.
-pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-
 /// What a name has in common with the text, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
@@ -85,7 +82,7 @@ pub async fn list_named(
     after: Option<Place>,
     rows: i64,
 ) -> Result<(Checkpoint, Vec<FoundIdentity>), StoreError> {
-    let mut tx = store.pool().begin_with(SNAPSHOT).await?;
+    let mut tx = store.begin_snapshot().await?;
     let checkpoint = load_checkpoint(&mut *tx).await?;
     let folded = sqlx::query_scalar!(r#"SELECT chert_name_fold($1) AS "folded!""#, text)
         .fetch_one(&mut *tx)

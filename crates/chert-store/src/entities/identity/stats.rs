@@ -2,7 +2,6 @@
 
 use silica_models::IdentityId;
 
-use super::search::SNAPSHOT;
 use crate::entities::governance::query::{GovernanceStats, get_stats as get_governance_stats};
 use crate::entities::pouw_query::stats::{PouwStats, get_stats as get_pouw_stats};
 use crate::privacy::Guarded;
@@ -14,7 +13,7 @@ pub async fn get_identity_figures(
     id: &IdentityId,
     now_s: i64,
 ) -> Result<(Checkpoint, Guarded<(PouwStats, GovernanceStats)>), StoreError> {
-    let mut tx = store.pool().begin_with(SNAPSHOT).await?;
+    let mut tx = store.begin_snapshot().await?;
     let (checkpoint, pouw) = get_pouw_stats(&mut *tx, id, now_s).await?;
     let (_, governance) = get_governance_stats(&mut *tx, id).await?;
     tx.commit().await?;

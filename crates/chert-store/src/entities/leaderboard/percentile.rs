@@ -49,7 +49,7 @@ pub(super) async fn store(store: &Store) -> Result<(), StoreError> {
     let rows: Vec<(Vec<u8>, i64)> = best.into_iter().collect();
     for chunk in rows.chunks(UPDATE_ROWS_MAX) {
         let (identities, values): (Vec<Vec<u8>>, Vec<i64>) = chunk.iter().cloned().unzip();
-        let mut tx = store.pool().begin().await?;
+        let mut tx = store.begin().await?;
         // Whoever changes these rows holds this lock.
         sqlx::query!("SELECT generation FROM feeds WHERE feed = 'work' FOR UPDATE")
             .fetch_one(&mut *tx)

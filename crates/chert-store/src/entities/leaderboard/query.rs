@@ -13,7 +13,7 @@ use super::edition::Edition;
 use super::encoding::{Line, PAGE_ROWS, Place, decode_page, find_place};
 use super::percentile::percentile_hundredths;
 use crate::privacy::Guarded;
-use crate::read::{ONE_SNAPSHOT, checkpoint_of, no_checkpoint, timed};
+use crate::read::{checkpoint_of, no_checkpoint, timed};
 use crate::{Checkpoint, Store, StoreError};
 
 /// A page of a board.
@@ -101,27 +101,27 @@ struct Piece {
     address: Option<String>,
 }
 
-/// Collects the rows of either statement below.
+/// What stands in the one row of either statement below.
 macro_rules! collect {
-    ($rows:expr) => {{
-        let rows = $rows;
-        let first = rows.first().ok_or_else(no_checkpoint)?;
-        let checkpoint = checkpoint_of!(first);
-        let head = first
-            .snapshot_id
-            .zip(first.participants)
-            .zip(first.computed_at)
-            .map(|((s, p), c)| (s, p, c));
-        let visibility = first.visibility;
+    ($row:expr) => {{
+        let row = $row.ok_or_else(no_checkpoint)?;
+        let checkpoint = checkpoint_of!(row);
+        let head = row.snapshot_id.zip(row.participants).zip(row.computed_at);
+        let head = head.map(|((s, p), c)| (s, p, c));
         let mut bodies = Vec::new();
-        let mut pieces = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (Some(page_no), Some(n)) = (row.page_no, row.n) else { continue };
-            bodies.extend(row.body.map(|body| (page_no, body)));
-            let (identity_id, display_name) = (row.identity_id, row.display_name);
-            pieces.push(Piece { page_no, n, identity_id, display_name, address: row.address });
+        let mut pieces = Vec::new();
+        let page_bodies = row.bodies.unwrap_or_default();
+        let (ids, names) = (row.ids.unwrap_or_default(), row.names.unwrap_or_default());
+        let mut addresses = row.addresses.unwrap_or_default().into_iter();
+        let places = row.page_nos.unwrap_or_default().into_iter().zip(row.ns.unwrap_or_default());
+        for ((((page_no, n), body), identity_id), display_name) in
+            places.zip(page_bodies).zip(ids).zip(names)
+        {
+            bodies.extend(body.map(|body| (page_no, body)));
+            let address = addresses.next().flatten();
+            pieces.push(Piece { page_no, n, identity_id, display_name, address });
         }
-        Read { checkpoint, head, visibility, bodies, pieces }
+        Read { checkpoint, head, visibility: row.visibility, bodies, pieces }
     }};
 }
 
@@ -180,7 +180,8 @@ fn shown(line: &Line<'_>, participants: i64, piece: Piece) -> BoardLine {
 
 // In both statements: a page's body starts with three bytes, then come its subjects, each of the
 // same length (see encoding.rs). `|| ''` reads the body once and not once per subject. The look-ups
-// stand behind limits, so that they stay look-ups however many rows the planner expects.
+// stand behind limits, so that they stay look-ups however many rows the planner expects. The lines
+// come as arrays in one row, each page's body with its first line.
 
 async fn identities(
     db: impl PgExecutor<'_>,
@@ -188,15 +189,17 @@ async fn identities(
     extent: Extent,
 ) -> Result<Read, StoreError> {
     let (page_first, page_last) = extent.pages();
-    let rows = sqlx::query!(
+    let row = sqlx::query!(
         r#"SELECT c.height AS cp_height, c.hash AS cp_hash, c.tip_time_ms AS cp_tip_time_ms,
                   c.finalized_height AS cp_finalized_height, c.finality_depth AS cp_finality_depth,
                   c.node_height AS cp_node_height, c.bulk AS cp_bulk,
                   s.snapshot_id AS "snapshot_id?", s.participants AS "participants?",
                   s.computed_at AS "computed_at?", v.generation AS "visibility?",
-                  l.page_no AS "page_no?", l.n AS "n?",
-                  l.body AS "body?", l.identity_id AS "identity_id?",
-                  l.display_name AS "display_name?", NULL::text AS address
+                  l.page_nos AS "page_nos?: Vec<i32>", l.ns AS "ns?: Vec<i32>",
+                  l.bodies AS "bodies?: Vec<Option<Vec<u8>>>",
+                  l.ids AS "ids?: Vec<Option<Vec<u8>>>",
+                  l.names AS "names?: Vec<Option<String>>",
+                  NULL::text[] AS "addresses?: Vec<Option<String>>"
            FROM checkpoints c
            LEFT JOIN visibility v ON v.id = 1
            LEFT JOIN LATERAL (
@@ -205,21 +208,25 @@ async fn identities(
                ORDER BY snapshot_id DESC LIMIT 1
            ) s ON TRUE
            LEFT JOIN LATERAL (
-               SELECT p.page_no, n.n, CASE WHEN n.n = p.first THEN p.body END AS body,
-                      i.identity_id, i.display_name
-               FROM (SELECT page_no, body || ''::bytea AS body,
-                            GREATEST($5 - page_no * 128::bigint, 0)::int AS first,
-                            LEAST($6 - page_no * 128::bigint, 127)::int AS last
-                     FROM leaderboard_pages
-                     WHERE snapshot_id = s.snapshot_id AND page_no BETWEEN $3 AND $4 OFFSET 0) p
-               CROSS JOIN LATERAL generate_series(p.first, p.last) n(n)
-               LEFT JOIN LATERAL (
-                   SELECT identity_id, display_name FROM public_identities
-                   WHERE identity_id = substring(p.body FROM 4 + n.n * 32 FOR 32) LIMIT 1
-               ) i ON TRUE
+               SELECT array_agg(page_no) AS page_nos, array_agg(n) AS ns, array_agg(body) AS bodies,
+                      array_agg(identity_id) AS ids, array_agg(display_name) AS names
+               FROM (
+                   SELECT p.page_no, n.n, CASE WHEN n.n = p.first THEN p.body END AS body,
+                          i.identity_id, i.display_name
+                   FROM (SELECT page_no, body || ''::bytea AS body,
+                                GREATEST($5 - page_no * 128::bigint, 0)::int AS first,
+                                LEAST($6 - page_no * 128::bigint, 127)::int AS last
+                         FROM leaderboard_pages
+                         WHERE snapshot_id = s.snapshot_id AND page_no BETWEEN $3 AND $4 OFFSET 0) p
+                   CROSS JOIN LATERAL generate_series(p.first, p.last) n(n)
+                   LEFT JOIN LATERAL (
+                       SELECT identity_id, display_name FROM public_identities
+                       WHERE identity_id = substring(p.body FROM 4 + n.n * 32 FOR 32) LIMIT 1
+                   ) i ON TRUE
+                   ORDER BY p.page_no, n.n
+               ) ordered
            ) l ON TRUE
-           WHERE c.pipeline = 'chain'
-           ORDER BY l.page_no, l.n"#,
+           WHERE c.pipeline = 'chain'"#,
         board.to_string(),
         extent.snapshot_id,
         page_first,
@@ -227,9 +234,9 @@ async fn identities(
         extent.first,
         extent.last()
     )
-    .fetch_all(db)
+    .fetch_optional(db)
     .await?;
-    Ok(collect!(rows))
+    Ok(collect!(row))
 }
 
 async fn accounts(
@@ -238,14 +245,17 @@ async fn accounts(
     extent: Extent,
 ) -> Result<Read, StoreError> {
     let (page_first, page_last) = extent.pages();
-    let rows = sqlx::query!(
+    let row = sqlx::query!(
         r#"SELECT c.height AS cp_height, c.hash AS cp_hash, c.tip_time_ms AS cp_tip_time_ms,
                   c.finalized_height AS cp_finalized_height, c.finality_depth AS cp_finality_depth,
                   c.node_height AS cp_node_height, c.bulk AS cp_bulk,
                   s.snapshot_id AS "snapshot_id?", s.participants AS "participants?",
-                  s.computed_at AS "computed_at?", NULL::bigint AS visibility, l.page_no AS "page_no?", l.n AS "n?",
-                  l.body AS "body?", l.identity_id AS "identity_id?",
-                  l.display_name AS "display_name?", l.address AS "address?"
+                  s.computed_at AS "computed_at?", NULL::bigint AS visibility,
+                  l.page_nos AS "page_nos?: Vec<i32>", l.ns AS "ns?: Vec<i32>",
+                  l.bodies AS "bodies?: Vec<Option<Vec<u8>>>",
+                  l.ids AS "ids?: Vec<Option<Vec<u8>>>",
+                  l.names AS "names?: Vec<Option<String>>",
+                  l.addresses AS "addresses?: Vec<Option<String>>"
            FROM checkpoints c
            LEFT JOIN LATERAL (
                SELECT snapshot_id, participants, computed_at FROM leaderboard_snapshots
@@ -253,33 +263,38 @@ async fn accounts(
                ORDER BY snapshot_id DESC LIMIT 1
            ) s ON TRUE
            LEFT JOIN LATERAL (
-               SELECT p.page_no, n.n, CASE WHEN n.n = p.first THEN p.body END AS body,
-                      i.identity_id, i.display_name, a.miner_address AS address
-               FROM (SELECT page_no, body || ''::bytea AS body,
-                            GREATEST($5 - page_no * 128::bigint, 0)::int AS first,
-                            LEAST($6 - page_no * 128::bigint, 127)::int AS last
-                     FROM leaderboard_pages
-                     WHERE snapshot_id = s.snapshot_id AND page_no BETWEEN $3 AND $4 OFFSET 0) p
-               CROSS JOIN LATERAL generate_series(p.first, p.last) n(n)
-               CROSS JOIN LATERAL (SELECT substring(p.body FROM 4 + n.n * 16 FOR 16) AS bytes) k
-               LEFT JOIN LATERAL (
-                   SELECT account_key, miner_address FROM pouw_accounts
-                   WHERE account_key = CASE WHEN length(k.bytes) = 16
-                                            THEN encode(k.bytes, 'hex')::uuid END LIMIT 1
-               ) a ON TRUE
-               LEFT JOIN LATERAL (
-                   SELECT CASE WHEN count(*) = 1 THEN (array_agg(w.identity_id))[1] END
-                              AS identity_id
-                   FROM (SELECT DISTINCT identity_id FROM wallet_links
-                         WHERE wallet_key = a.account_key LIMIT 2) w
-               ) h ON TRUE
-               LEFT JOIN LATERAL (
-                   SELECT identity_id, display_name FROM public_identities
-                   WHERE identity_id = h.identity_id LIMIT 1
-               ) i ON TRUE
+               SELECT array_agg(page_no) AS page_nos, array_agg(n) AS ns, array_agg(body) AS bodies,
+                      array_agg(identity_id) AS ids, array_agg(display_name) AS names,
+                      array_agg(address) AS addresses
+               FROM (
+                   SELECT p.page_no, n.n, CASE WHEN n.n = p.first THEN p.body END AS body,
+                          i.identity_id, i.display_name, a.miner_address AS address
+                   FROM (SELECT page_no, body || ''::bytea AS body,
+                                GREATEST($5 - page_no * 128::bigint, 0)::int AS first,
+                                LEAST($6 - page_no * 128::bigint, 127)::int AS last
+                         FROM leaderboard_pages
+                         WHERE snapshot_id = s.snapshot_id AND page_no BETWEEN $3 AND $4 OFFSET 0) p
+                   CROSS JOIN LATERAL generate_series(p.first, p.last) n(n)
+                   CROSS JOIN LATERAL (SELECT substring(p.body FROM 4 + n.n * 16 FOR 16) AS bytes) k
+                   LEFT JOIN LATERAL (
+                       SELECT account_key, miner_address FROM pouw_accounts
+                       WHERE account_key = CASE WHEN length(k.bytes) = 16
+                                                THEN encode(k.bytes, 'hex')::uuid END LIMIT 1
+                   ) a ON TRUE
+                   LEFT JOIN LATERAL (
+                       SELECT CASE WHEN count(*) = 1 THEN (array_agg(w.identity_id))[1] END
+                                  AS identity_id
+                       FROM (SELECT DISTINCT identity_id FROM wallet_links
+                             WHERE wallet_key = a.account_key LIMIT 2) w
+                   ) h ON TRUE
+                   LEFT JOIN LATERAL (
+                       SELECT identity_id, display_name FROM public_identities
+                       WHERE identity_id = h.identity_id LIMIT 1
+                   ) i ON TRUE
+                   ORDER BY p.page_no, n.n
+               ) ordered
            ) l ON TRUE
-           WHERE c.pipeline = 'chain'
-           ORDER BY l.page_no, l.n"#,
+           WHERE c.pipeline = 'chain'"#,
         board.to_string(),
         extent.snapshot_id,
         page_first,
@@ -287,9 +302,9 @@ async fn accounts(
         extent.first,
         extent.last()
     )
-    .fetch_all(db)
+    .fetch_optional(db)
     .await?;
-    Ok(collect!(rows))
+    Ok(collect!(row))
 }
 
 /// Where an identity stands on the newest snapshot of a board.
@@ -309,7 +324,7 @@ pub async fn list_board_around(
     identity: &IdentityId,
     rows: i64,
 ) -> Result<(Checkpoint, Guarded<Option<BoardPage>>), StoreError> {
-    let mut tx = store.pool().begin_with(ONE_SNAPSHOT).await?;
+    let mut tx = store.begin_snapshot().await?;
     let guarded = find_standing(&mut *tx, board, identity).await?;
     let mut around = Extent { snapshot_id: None, first: 0, rows: 1 };
     let mut found = false;

@@ -5,6 +5,7 @@
 //! feed's lock, that nobody else has written boards of identities meanwhile. So it can neither
 //! bring back an identity that has hidden while it computed nor hold up the registry.
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -28,6 +29,9 @@ const SNAPSHOT_AGE_MS_MAX: i64 = 10 * 60 * 1000;
 const SNAPSHOT_LINES_MAX: i64 = 1_000_000;
 /// beyond so many snapshots, which are kept however large they are.
 const SNAPSHOTS_MIN: i64 = 3;
+/// Groups made anew at the same time: while one is being read, another is ranked and written. Each
+/// holds the figures of all its participants in memory.
+const GROUPS_AT_ONCE: usize = 2;
 /// Replaced snapshots that are removed in one statement.
 const PRUNE_ROWS_MAX: i64 = 500;
 
@@ -42,13 +46,22 @@ pub struct Refreshed {
     pub pruned: u64,
 }
 
+/// What was done about the boards of one scope and kind.
+struct Group {
+    scope: Scope,
+    written: u32,
+    unchanged: u32,
+    /// They now stand at another hour.
+    hour_moved: bool,
+}
+
 impl Store {
     /// Makes the boards anew whose figures have changed since their newest snapshot, or whose
     /// clock has moved, and removes old snapshots. Cheap when nothing has changed.
     pub async fn refresh_leaderboards(&self, now_ms: i64) -> Result<Refreshed, StoreError> {
         let mut done = Refreshed::default();
         // Held by a transaction, not by a session, so that a pooler may stand in between.
-        let mut holder = self.pool().begin().await?;
+        let mut holder = self.begin().await?;
         let mine = sqlx::query_scalar!(
             r#"SELECT pg_try_advisory_xact_lock($1) AS "ok!""#,
             AdvisoryLock::Boards.key()
@@ -56,61 +69,63 @@ impl Store {
         .fetch_one(&mut *holder)
         .await?;
         if mine {
-            self.refresh_all(now_ms, &mut done).await?;
+            done = self.refresh_all(now_ms).await?;
         }
         holder.rollback().await?;
         Ok(done)
     }
 
-    async fn refresh_all(&self, now_ms: i64, done: &mut Refreshed) -> Result<(), StoreError> {
-        let mut hour_moved = false;
-        for scope in Scope::ALL {
-            for kind in Kind::ALL {
-                let moved = self.refresh_group(scope, kind, now_ms, done).await?;
-                hour_moved |= moved && scope == Scope::Identities;
-            }
+    async fn refresh_all(&self, now_ms: i64) -> Result<Refreshed, StoreError> {
+        let groups = Scope::ALL.into_iter().flat_map(|s| Kind::ALL.map(|k| (s, k)));
+        let groups = stream::iter(groups).map(|group| self.refresh_group(group, now_ms));
+        let groups: Vec<Group> = groups.buffer_unordered(GROUPS_AT_ONCE).try_collect().await?;
+        let mut done = Refreshed::default();
+        for group in &groups {
+            done.boards += group.written;
+            done.unchanged += group.unchanged;
         }
         if done.boards > 0 {
             done.pruned = self.prune_leaderboards(now_ms).await?;
         }
-        if hour_moved {
+        if groups.iter().any(|group| group.scope == Scope::Identities && group.hour_moved) {
             percentile::store(self).await?;
         }
-        Ok(())
+        Ok(done)
     }
 
-    /// Gives whether the boards now stand at another hour.
     async fn refresh_group(
         &self,
-        scope: Scope,
-        kind: Kind,
+        (scope, kind): (Scope, Kind),
         now_ms: i64,
-        done: &mut Refreshed,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Group, StoreError> {
+        let untouched = Group { scope, written: 0, unchanged: 0, hour_moved: false };
         let boards = Board::group(scope, kind);
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.begin().await?;
         // The marks first: figures that are newer than their marks are only computed once more.
         let marks = load_marks(&mut tx, &boards).await?;
         if !is_due(&boards, &marks, now_ms) {
-            return Ok(false);
+            return Ok(untouched);
         }
         let now_s = now_ms.div_euclid(1000);
         let standings = figures::load(&mut tx, scope, kind, now_s).await?;
         tx.commit().await?;
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.begin().await?;
         let written = write_group(&mut tx, (scope, kind), standings, &marks, now_ms).await?;
         if !still_newest(&mut tx, scope, &boards, &marks, &written.ids()).await? {
             // An identity has hidden or shown itself: what was computed is out of date.
-            return Ok(false);
+            return Ok(untouched);
         }
         confirm(&mut tx, &written.same, &marks, now_ms).await?;
         put_events(&mut tx, written.event((scope, kind)).as_slice(), None, now_s).await?;
         tx.commit().await?;
-        done.boards += u32::try_from(written.new.len()).unwrap_or(u32::MAX);
-        done.unchanged += u32::try_from(written.same.len()).unwrap_or(u32::MAX);
-        Ok(boards
-            .iter()
-            .any(|b| marks.newest.get(&b.to_string()).is_none_or(|head| head.hour != marks.hour)))
+        let at_another_hour =
+            |b: &Board| marks.newest.get(&b.to_string()).is_none_or(|h| h.hour != marks.hour);
+        Ok(Group {
+            scope,
+            written: u32::try_from(written.new.len()).unwrap_or(u32::MAX),
+            unchanged: u32::try_from(written.same.len()).unwrap_or(u32::MAX),
+            hour_moved: boards.iter().any(at_another_hour),
+        })
     }
 
     /// Removes snapshots that nobody pages through any more; never the newest of a board.

@@ -38,7 +38,7 @@ impl Store {
         head_seq: i64,
         now_s: i64,
     ) -> Result<OpenFeed, StoreError> {
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.begin().await?;
         // Held until the commit: two processes must not number epochs at once.
         sqlx::query!("SELECT oracle_id FROM oracles WHERE oracle_id = $1 FOR UPDATE", oracle_id)
             .fetch_optional(&mut *tx)
@@ -131,7 +131,7 @@ impl Store {
         item: &RejectedRecord,
         now_s: i64,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.begin().await?;
         put_rejected(&mut tx, &quarantine_name(oracle_id), std::slice::from_ref(item), now_s)
             .await?;
         sqlx::query!(

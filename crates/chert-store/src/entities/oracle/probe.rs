@@ -48,7 +48,7 @@ fn has_restarted(before: &Value, now: &Value, depth: usize) -> bool {
 impl Store {
     /// Adds a probe to its UTC hour.
     pub async fn put_probe(&self, probe: &Probe<'_>) -> Result<(), StoreError> {
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.begin().await?;
         let before = sqlx::query_scalar!(
             "SELECT counters FROM oracle_probe_state WHERE oracle_id = $1 FOR UPDATE",
             probe.oracle_id

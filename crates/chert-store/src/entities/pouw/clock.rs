@@ -52,7 +52,7 @@ impl Store {
         if self.pouw_clock().await? >= new {
             return Ok(false);
         }
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.begin().await?;
         lock_feed(&mut tx, Feed::Work).await?;
         let old = sqlx::query_scalar!("SELECT hour FROM pouw_clock FOR UPDATE")
             .fetch_one(&mut *tx)

@@ -2,7 +2,7 @@
 
 use sqlx::PgExecutor;
 
-use crate::read::{ONE_SNAPSHOT, checkpoint_of, no_checkpoint, present, timed};
+use crate::read::{checkpoint_of, no_checkpoint, present, timed};
 use crate::{Checkpoint, Store, StoreError};
 
 /// Types of task that are shown at most, those with most validated work.
@@ -77,7 +77,7 @@ pub async fn get_network(
     store: &Store,
     boards: &[String],
 ) -> Result<(Checkpoint, Vec<TaskTypeRow>, Vec<ParticipantsRow>), StoreError> {
-    let mut tx = store.pool().begin_with(ONE_SNAPSHOT).await?;
+    let mut tx = store.begin_snapshot().await?;
     let (checkpoint, types) = list_task_types(&mut *tx).await?;
     let participants = list_participants(&mut *tx, boards).await?;
     tx.commit().await?;

@@ -30,7 +30,7 @@ impl Store {
     /// Replaces the rows of all sources of one kind.
     pub async fn put_sources(&self, kind: &str, states: &[SourceState]) -> Result<(), StoreError> {
         let names: Vec<String> = states.iter().map(|s| s.name.clone()).collect();
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         sqlx::query!("DELETE FROM sources WHERE kind = $1 AND name <> ALL($2)", kind, &names)
             .execute(&mut *tx)
             .await?;

@@ -27,7 +27,7 @@ impl Store {
     /// Stores a page of an oracle's feed and everything that follows from it.
     pub async fn put_work_page(&self, page: &WorkPage) -> Result<PageOutcome, StoreError> {
         check_order(page)?;
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.begin().await?;
         if page.items.is_empty() {
             let outcome = put_empty_page(&mut tx, page).await?;
             tx.commit().await?;

@@ -93,7 +93,7 @@ impl Store {
         &self,
         reading: &GovernanceReading<'_>,
     ) -> Result<FeedOutcome, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         let (height, hash) = reading.under;
         if !lock_chain_at(&mut tx, height, hash).await? {
             return Ok(FeedOutcome::Moved);

@@ -67,7 +67,7 @@ impl Store {
         readings: &[PowerReading],
         now_s: i64,
     ) -> Result<FeedOutcome, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         if !lock_chain_at(&mut tx, under.0, under.1).await? {
             return Ok(FeedOutcome::Moved);
         }
