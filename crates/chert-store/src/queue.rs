@@ -1,26 +1,29 @@
 //! Who waits for a connection, and for how long: the place where too much work is refused early.
 //!
-//! A burst may wait: it is over before anybody is tired. A queue that does not empty any more is
-//! overload, and waiting in it helps nobody, so then a statement is given a few milliseconds and
-//! refused after them: what is accepted stays fast, and the rest knows at once. Those that came while
-//! it still looked like a burst are refused as well, when their turn comes. This is the idea of
-//! controlled delay (K. Nichols, V. Jacobson: Controlling Queue Delay, 2012), applied to waiting
-//! requests rather than to packets.
+//! A burst may wait, and so may those who come while the database stalls for a moment: it is over
+//! before anybody is tired. A queue whose turns keep coming too late is overload, and waiting in it
+//! helps nobody; so from then on a statement is given a few milliseconds and refused after them,
+//! until the queue is empty again. Those that came while it still looked like a burst are refused as
+//! well, when their turn comes: what is accepted stays fast, and the rest knows at once. This is the
+//! idea of controlled delay (K. Nichols, V. Jacobson: Controlling Queue Delay, 2012), applied to
+//! waiting requests rather than to packets.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Statements that wait for a connection of one class at most.
 const WAITING_MAX: usize = 1_024;
-/// A queue that was not empty for so long is standing.
+/// A queue whose turns all came too late for so long is standing.
 const STANDING_AFTER: Duration = Duration::from_millis(100);
 /// How long a statement waits while the queue is not standing.
-const BURST_PATIENCE: Duration = Duration::from_millis(1_000);
+const BURST_PATIENCE: Duration = Duration::from_millis(500);
 /// How long a short read waits in a standing queue.
 const SHORT_PATIENCE: Duration = Duration::from_millis(15);
 /// How long a long read does.
 const LONG_PATIENCE: Duration = Duration::from_millis(150);
+
+const NEVER: u64 = u64::MAX;
 
 const _: () = assert!(SHORT_PATIENCE.as_millis() < LONG_PATIENCE.as_millis());
 const _: () = assert!(LONG_PATIENCE.as_millis() < BURST_PATIENCE.as_millis());
@@ -83,8 +86,10 @@ pub(crate) struct Queue {
     class: ReadClass,
     started: Instant,
     waiting: AtomicUsize,
-    /// When somebody last got a connection without waiting, in milliseconds since `started`.
-    empty_at_ms: AtomicU64,
+    /// Since when every turn came too late, in milliseconds since `started`; [`NEVER`] for not now.
+    late_since_ms: AtomicU64,
+    /// Whether that lasted; until the queue is empty.
+    standing: AtomicBool,
 }
 
 /// A place in the queue; given up when dropped.
@@ -96,8 +101,13 @@ pub(crate) struct Place<'a> {
 
 impl Queue {
     pub(crate) fn new(class: ReadClass) -> Self {
-        let (waiting, empty_at_ms) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self { class, started: Instant::now(), waiting, empty_at_ms }
+        Self {
+            class,
+            started: Instant::now(),
+            waiting: AtomicUsize::new(0),
+            late_since_ms: AtomicU64::new(NEVER),
+            standing: AtomicBool::new(false),
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -106,7 +116,8 @@ impl Queue {
 
     /// A connection was free.
     pub(crate) fn was_empty(&self) {
-        self.empty_at_ms.store(self.now_ms(), Ordering::Relaxed);
+        self.late_since_ms.store(NEVER, Ordering::Relaxed);
+        self.standing.store(false, Ordering::Relaxed);
     }
 
     /// Takes a place.
@@ -121,20 +132,34 @@ impl Queue {
         Ok(place)
     }
 
-    /// How long whoever comes at this time waits.
-    fn patience_at(&self, now_ms: u64) -> Duration {
-        let since = now_ms.saturating_sub(self.empty_at_ms.load(Ordering::Relaxed));
-        if Duration::from_millis(since) > STANDING_AFTER {
-            self.class.standing_patience()
-        } else {
-            BURST_PATIENCE
+    /// How long whoever comes now waits.
+    fn patience(&self) -> Duration {
+        match self.standing.load(Ordering::Relaxed) {
+            true => self.class.standing_patience(),
+            false => BURST_PATIENCE,
         }
     }
 
-    /// Whether somebody who came at `since_ms` and gets a connection at `now_ms` came too early: the
-    /// queue has turned out to be standing.
-    fn is_stale_at(&self, since_ms: u64, now_ms: u64) -> bool {
-        Duration::from_millis(now_ms.saturating_sub(since_ms)) > self.patience_at(now_ms)
+    /// Whether somebody who came at `since_ms` and gets a connection at `now_ms` may keep it.
+    fn may_keep(&self, since_ms: u64, now_ms: u64) -> bool {
+        let waited = Duration::from_millis(now_ms.saturating_sub(since_ms));
+        let late = waited > self.class.standing_patience();
+        if self.standing.load(Ordering::Relaxed) {
+            return !late;
+        }
+        let late_since_ms = self.late_since_ms.load(Ordering::Relaxed);
+        match (late, late_since_ms) {
+            (false, _) => self.late_since_ms.store(NEVER, Ordering::Relaxed),
+            (true, NEVER) => self.late_since_ms.store(now_ms, Ordering::Relaxed),
+            (true, since_ms) => {
+                let lasted = Duration::from_millis(now_ms.saturating_sub(since_ms));
+                if lasted > STANDING_AFTER {
+                    self.standing.store(true, Ordering::Relaxed);
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     /// Counts a refusal.
@@ -154,12 +179,12 @@ impl Queue {
 impl Place<'_> {
     /// How long to wait in it.
     pub(crate) fn patience(&self) -> Duration {
-        self.queue.patience_at(self.since_ms)
+        self.queue.patience()
     }
 
-    /// Whether its turn came too late to be taken.
-    pub(crate) fn is_stale(&self) -> bool {
-        self.queue.is_stale_at(self.since_ms, self.queue.now_ms())
+    /// Its turn has come; whether that is soon enough.
+    pub(crate) fn may_keep(&self) -> bool {
+        self.queue.may_keep(self.since_ms, self.queue.now_ms())
     }
 }
 
@@ -176,22 +201,35 @@ mod tests {
     #[test]
     fn a_burst_waits_and_a_standing_queue_does_not() {
         let queue = Queue::new(ReadClass::Short);
-        queue.empty_at_ms.store(1_000, Ordering::Relaxed);
-        assert_eq!(queue.patience_at(1_000), BURST_PATIENCE);
-        assert_eq!(queue.patience_at(1_100), BURST_PATIENCE);
-        assert_eq!(queue.patience_at(1_101), SHORT_PATIENCE);
-        assert_eq!(Queue::new(ReadClass::Long).patience_at(5_000), LONG_PATIENCE);
+        assert_eq!(queue.patience(), BURST_PATIENCE);
+        // Turns that come after 16 ms, for 100 ms.
+        for now_ms in [1_000, 1_050, 1_100] {
+            assert!(queue.may_keep(now_ms - 16, now_ms), "a burst may wait");
+        }
+        assert!(!queue.may_keep(1_085, 1_101), "it is no burst");
+        assert_eq!(queue.patience(), SHORT_PATIENCE);
+        // Standing until it is empty: some come in time, and those that came too early do not.
+        assert!(queue.may_keep(1_190, 1_200));
+        assert!(!queue.may_keep(1_100, 1_200));
+        assert_eq!(queue.patience(), SHORT_PATIENCE);
+        queue.was_empty();
+        assert_eq!(queue.patience(), BURST_PATIENCE);
+        assert!(queue.may_keep(1_100, 1_201), "it is over");
     }
 
     #[test]
-    fn who_came_before_the_queue_stood_is_refused_with_the_others() {
+    fn who_waits_for_a_stall_to_end_is_served() {
         let queue = Queue::new(ReadClass::Short);
-        queue.empty_at_ms.store(1_000, Ordering::Relaxed);
-        assert!(!queue.is_stale_at(1_010, 1_100), "a burst may wait");
-        assert!(queue.is_stale_at(1_010, 1_101));
-        assert!(!queue.is_stale_at(1_090, 1_101), "within the patience of a standing queue");
-        queue.empty_at_ms.store(1_101, Ordering::Relaxed);
-        assert!(!queue.is_stale_at(1_010, 1_101), "it was a burst after all");
+        // Nobody had a turn for 400 ms, and then all have, within 50.
+        for waiting in 0..50 {
+            assert!(queue.may_keep(1_000 + waiting * 8, 1_400 + waiting));
+        }
+        // A turn in time ends it, so that the next stall is another.
+        assert!(queue.may_keep(1_450, 1_455));
+        assert!(queue.may_keep(1_400, 1_600));
+        assert_eq!(queue.patience(), BURST_PATIENCE);
+        let long = Queue::new(ReadClass::Long);
+        assert!(long.may_keep(0, 100) && long.may_keep(100, 250), "150 ms are not late");
     }
 
     #[test]

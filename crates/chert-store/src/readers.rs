@@ -95,7 +95,7 @@ impl Readers {
                     Err(PoolError::Timeout(TimeoutType::Wait)) => {
                         return Err(self.queue.refuse("patience").into());
                     }
-                    Ok(_) if place.is_stale() => return Err(self.queue.refuse("stale").into()),
+                    Ok(_) if !place.may_keep() => return Err(self.queue.refuse("stale").into()),
                     outcome => outcome,
                 }
             }

@@ -16,6 +16,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServiceResponse};
+use tonic_reflection::pb::v1alpha;
 
 /// A connection.
 #[derive(Clone)]
@@ -63,6 +64,25 @@ impl Grpc {
         let mut pool = DescriptorPool::new();
         pool.add_file_descriptor_protos(files)?;
         Ok((names, pool))
+    }
+
+    /// Names of the services as the older version of the reflection service gives them, which tools
+    /// ask where they do not know the newer one.
+    pub async fn reflect_alpha(&self) -> anyhow::Result<BTreeSet<String>> {
+        let list = v1alpha::server_reflection_request::MessageRequest::ListServices(String::new());
+        let request =
+            v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+        let channel = self.channel.clone();
+        let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel);
+        let requests = futures::stream::iter([request]);
+        let mut answers = client.server_reflection_info(requests).await?.into_inner();
+        let answer = answers.next().await.context("no answer")??.message_response;
+        match answer {
+            Some(v1alpha::server_reflection_response::MessageResponse::ListServicesResponse(
+                all,
+            )) => Ok(all.service.into_iter().map(|service| service.name).collect()),
+            other => anyhow::bail!("not a list of services: {other:?}"),
+        }
     }
 
     /// A file and, before it, what it imports.

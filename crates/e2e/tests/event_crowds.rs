@@ -20,7 +20,7 @@ const BLOCKS: u64 = 10;
 const LISTENER_BYTES_MAX: f64 = 100_000.0;
 /// Statements about the log that all listeners together may cost: a few per commit and per second
 /// of the one reader, whatever their number.
-const STATEMENTS_MAX: f64 = 400.0;
+const STATEMENTS_MAX: f64 = 200.0;
 /// Blocks mined past the listener that does not listen, and at a time: fewer events than the window.
 const MINED: u64 = 120;
 const STEP: u64 = 10;

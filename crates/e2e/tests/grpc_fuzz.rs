@@ -4,7 +4,7 @@
 
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use e2e::grpc::Grpc;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
@@ -122,6 +122,12 @@ async fn no_message_breaks_a_method() {
     for name in ["grpc.health.v1.Health", "chert.api.v1.ExplorerService"] {
         assert!(services.contains(name), "{services:?}");
     }
+    // Each version names itself, and everything else is the same.
+    let named = |names: BTreeSet<String>| -> BTreeSet<String> {
+        names.into_iter().filter(|name| !name.starts_with("grpc.reflection.")).collect()
+    };
+    let older = grpc.reflect_alpha().await.expect("reflection under its older name");
+    assert_eq!(named(older), named(services.clone()));
     let ours: Vec<_> =
         pool.services().filter(|service| service.full_name().starts_with("chert.")).collect();
     assert_eq!(ours.len(), chert_proto::pool().services().len(), "{services:?}");

@@ -38,15 +38,19 @@ fn router(
 ) -> Result<Router, tonic_reflection::server::Error> {
     let health = HealthServer::new(HealthService::from_health_reporter(reporter))
         .max_decoding_message_size(NAME_BYTES_MAX);
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(chert_proto::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?
-        .max_decoding_message_size(NAME_BYTES_MAX);
+    let described = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(chert_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let reflection = described().build_v1()?.max_decoding_message_size(NAME_BYTES_MAX);
+    // The same under the name that it had before: what many tools still ask for.
+    let alpha = described().build_v1alpha()?.max_decoding_message_size(NAME_BYTES_MAX);
     let edge = axum::middleware::from_fn_with_state((api.clone(), Port::Native), edge::edge);
     Ok(operations(api)
         .route_service("/grpc.health.v1.Health/{*method}", health)
         .route_service("/grpc.reflection.v1.ServerReflection/{*method}", reflection)
+        .route_service("/grpc.reflection.v1alpha.ServerReflection/{*method}", alpha)
         .fallback(call::unknown_method)
         .layer(edge))
 }
