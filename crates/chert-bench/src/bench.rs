@@ -13,7 +13,7 @@ pub(crate) struct Bench {
     pub(crate) scale: Scale,
     /// The private server.
     pub(crate) postgres: Postgres,
-    only: Option<String>,
+    only: Vec<String>,
     started: Instant,
     report: Report,
 }
@@ -22,7 +22,8 @@ impl Bench {
     /// Starts the database server.
     pub(crate) async fn start(arguments: &Arguments) -> anyhow::Result<Self> {
         let scale = if arguments.quick { QUICK } else { FULL };
-        let postgres = Postgres::start(arguments.data_dir.as_deref()).await?;
+        let postgres =
+            Postgres::start(arguments.data_dir.as_deref(), arguments.shared_buffers_mb).await?;
         let machine = Machine::look(&postgres).await?;
         eprintln!("{}", machine.describe());
         if cfg!(debug_assertions) {
@@ -34,7 +35,7 @@ impl Bench {
 
     /// Whether a measurement was asked for.
     pub(crate) fn wants(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
+        self.only.is_empty() || self.only.iter().any(|only| name.contains(only.as_str()))
     }
 
     /// Whether one of them was.

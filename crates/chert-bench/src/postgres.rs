@@ -12,7 +12,6 @@ use tempfile::TempDir;
 const CONNECTIONS_MAX: u32 = 200;
 /// The path of a socket, file name included, may have 107 characters.
 const SOCKET_DIR_CHARS_MAX: usize = 85;
-const SHARED_BUFFERS_MB: u32 = 2_048;
 /// The same prefix as `TemporaryPostgres`, whose sweep deletes what a killed run leaves.
 const PREFIX: &str = "chert-pg-";
 /// A migrated database without rows, from which others are copied.
@@ -27,7 +26,10 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Starts it, with a migrated database to copy from.
-    pub(crate) async fn start(data_dir: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        data_dir: Option<&Path>,
+        shared_buffers_mb: u32,
+    ) -> anyhow::Result<Self> {
         let root = data_dir.map_or_else(std::env::temp_dir, Path::to_owned);
         std::fs::create_dir_all(&root).with_context(|| root.display().to_string())?;
         let directory = tempfile::Builder::new()
@@ -46,7 +48,7 @@ impl Postgres {
             durable: true,
             port: None,
             max_connections: CONNECTIONS_MAX,
-            shared_buffers_mb: SHARED_BUFFERS_MB,
+            shared_buffers_mb,
             extra: vec![
                 ("max_wal_size".to_owned(), "4GB".to_owned()),
                 // For the anchors of ingest; see `connect_local`.
@@ -127,6 +129,21 @@ impl Postgres {
     /// Deletes a database and frees its space.
     pub(crate) async fn drop(&self, name: &str) -> anyhow::Result<()> {
         drop_database(&mut self.connect("postgres").await?, name).await
+    }
+
+    /// Reads all of a database into the server's buffers, as far as they reach.
+    pub(crate) async fn warm(&self, database: &str) -> anyhow::Result<()> {
+        let mut db = self.connect(database).await?;
+        execute(&mut db, "CREATE EXTENSION IF NOT EXISTS pg_prewarm".to_owned()).await?;
+        // The largest first: where not everything fits, what is read last stays.
+        sqlx::query(
+            "SELECT pg_prewarm(oid::regclass) FROM
+                 (SELECT oid FROM pg_class WHERE relkind IN ('r', 'i', 't') AND relpages > 0
+                  ORDER BY relpages DESC) relations",
+        )
+        .execute(&mut db)
+        .await?;
+        Ok(())
     }
 
     /// Writes everything out, so that a measurement does not pay for what came before it.

@@ -75,6 +75,7 @@ impl Data {
         let ordinary = list_ordinary(&mut db).await?;
         let ids = list_ids(&mut db, tip).await?;
         bench.postgres.settle().await?;
+        bench.postgres.warm(name).await?;
         let text = transactions_text(tip);
         let (name, url) = (name.to_owned(), url);
         Ok(Self { name, url, tip, text, ids, ordinary, busiest, busiest_rows })

@@ -15,6 +15,9 @@ const HEIGHTS: usize = 4_096;
 
 pub(super) async fn run(bench: &mut Bench, small: &Data, large: &Data) -> anyhow::Result<()> {
     let dataset = format!("{} against {}, warm", large.text, small.text);
+    for data in [large, small] {
+        bench.postgres.warm(&data.name).await?;
+    }
     let (large_server, large_address) = child::serve(&large.url, Cache::Off).await?;
     let (small_server, small_address) = child::serve(&small.url, Cache::Off).await?;
     let blocks = [large, small].map(|data| data.blocks(HEIGHTS, &mut Random::new(1)));

@@ -22,7 +22,8 @@ const REORGS_PER_ROUND: u32 = 3;
 pub(super) async fn run(bench: &mut Bench, data: &Data) -> anyhow::Result<()> {
     let (server, address) = child::serve(&data.url, Cache::Default).await?;
     let mut random = Random::new(6);
-    // Connections, prepared statements, buffers.
+    bench.postgres.warm(&data.name).await?;
+    // Connections, prepared statements.
     load(bench, data, address, &mut random).await?;
     if bench.wants("api.mixed_idle") {
         bench.step("api.mixed_idle");

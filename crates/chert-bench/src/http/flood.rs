@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use super::Connection;
 use crate::statistics::{ms, percentile};
 
-/// Requests under way at most; one that is due beyond them is lost, which counts as an error.
+/// Requests under way at most; one that is due beyond them is not sent.
 const CONNECTIONS_MAX: usize = 2_048;
 /// Connections that are made before the first request is due.
 const CONNECTIONS_FIRST: usize = 256;
@@ -31,6 +31,8 @@ pub(crate) struct Flooded {
     pub(crate) shed: u64,
     /// Answered otherwise, or not.
     pub(crate) lost: u64,
+    /// Never sent: as many were under way as may be.
+    pub(crate) unsent: u64,
 }
 
 impl Flooded {
@@ -105,7 +107,7 @@ async fn run(
                     let request = usize::try_from(next)? % requests.len();
                     next += 1;
                     if under_way == CONNECTIONS_MAX {
-                        flooded.lost += 1;
+                        flooded.unsent += 1;
                         continue;
                     }
                     under_way += 1;

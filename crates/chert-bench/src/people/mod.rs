@@ -28,6 +28,7 @@ pub(crate) const NAMES: [&str; 10] = [
 /// Measures what is asked for.
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let people = People::load(bench).await?;
+    bench.postgres.warm(&people.name).await?;
     if bench.wants_any(&reads::NAMES) {
         reads::run(bench, &people).await?;
     }

@@ -86,7 +86,7 @@ pub(super) fn rank(board: Board, standings: &[Standing]) -> Vec<(usize, Line<'_>
         .filter(|(score, ..)| score.is_positive())
         .collect();
     entries.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))));
-    let before = scores_a_day_ago(board, standings);
+    let before = ranks_a_day_ago(board, standings);
     let mut lines: Vec<(usize, Line<'_>)> = Vec::with_capacity(entries.len());
     for (at, (score, _, index)) in entries.into_iter().enumerate() {
         let Some(standing) = standings.get(index) else { continue };
@@ -95,34 +95,40 @@ pub(super) fn rank(board: Board, standings: &[Standing]) -> Vec<(usize, Line<'_>
             _ => u32::try_from(at + 1).unwrap_or(u32::MAX),
         };
         let sums = standing.now(board.timeframe());
-        let then = rank_of(&before, standing.score_a_day_ago(board));
+        let then = before.get(index).copied().flatten();
         let line = Line {
             subject: &standing.subject,
             rank,
             score,
             tasks: u64::try_from(sums.tasks).unwrap_or(0),
             rewards: sums.rewards,
-            change: then.map(|then| then - i64::from(rank)),
+            change: then.map(|then| i64::from(then) - i64::from(rank)),
         };
         lines.push((index, line));
     }
     lines
 }
 
-/// The positive scores of a day ago, best first.
-fn scores_a_day_ago(board: Board, standings: &[Standing]) -> Vec<Figure> {
-    let scores = standings.iter().map(|standing| standing.score_a_day_ago(board));
-    let mut scores: Vec<Figure> = scores.filter(|score| score.is_positive()).collect();
-    scores.sort_unstable_by(|a, b| b.cmp(a));
-    scores
-}
-
-fn rank_of(scores: &[Figure], score: Figure) -> Option<i64> {
-    if !score.is_positive() {
-        return None;
+/// The rank of each of `standings` a day ago; `None` for those without a score then.
+fn ranks_a_day_ago(board: Board, standings: &[Standing]) -> Vec<Option<u32>> {
+    let mut entries: Vec<(Figure, usize)> = standings
+        .iter()
+        .enumerate()
+        .map(|(index, standing)| (standing.score_a_day_ago(board), index))
+        .filter(|(score, _)| score.is_positive())
+        .collect();
+    entries.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    let mut ranks = vec![None; standings.len()];
+    let mut last = (Figure::ZERO, 0);
+    for (at, (score, index)) in entries.into_iter().enumerate() {
+        if score != last.0 {
+            last = (score, u32::try_from(at + 1).unwrap_or(u32::MAX));
+        }
+        if let Some(rank) = ranks.get_mut(index) {
+            *rank = Some(last.1);
+        }
     }
-    let better = scores.partition_point(|other| *other > score);
-    i64::try_from(better + 1).ok()
+    ranks
 }
 
 #[cfg(test)]
