@@ -10,7 +10,7 @@ use crate::workspace::cargo;
 /// Options of `bench`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Passed to `chert-bench`: [ingest|api] [--quick] [--json FILE] [--only NAMES]
+    /// Passed to `chert-bench`: [ingest|api|people] [--quick] [--json FILE] [--only NAMES]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     bench: Vec<String>,
 }

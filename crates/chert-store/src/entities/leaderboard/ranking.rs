@@ -1,5 +1,7 @@
 //! From the figures of all contributors to the lines of a board. Pure.
 
+use std::cmp::Reverse;
+
 use super::board::{Board, Metric, Timeframe};
 use super::encoding::Line;
 use super::figure::Figure;
@@ -117,7 +119,7 @@ fn ranks_a_day_ago(board: Board, standings: &[Standing]) -> Vec<Option<u32>> {
         .map(|(index, standing)| (standing.score_a_day_ago(board), index))
         .filter(|(score, _)| score.is_positive())
         .collect();
-    entries.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    entries.sort_unstable_by_key(|(score, _)| Reverse(*score));
     let mut ranks = vec![None; standings.len()];
     let mut last = (Figure::ZERO, 0);
     for (at, (score, index)) in entries.into_iter().enumerate() {
