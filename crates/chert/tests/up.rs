@@ -1,5 +1,5 @@
 //! `chert up` on a data directory of its own: it starts, answers, survives SIGKILL with its chain
-//! going on, and stops on SIGTERM and SIGINT leaving nothing behind.
+//! going on, starts its PostgreSQL again, and stops on SIGTERM and SIGINT leaving nothing behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod support;
@@ -123,7 +123,20 @@ async fn up_takes_another_port_for_the_node_and_stops_on_sigint() {
     };
     wait_until("gRPC says SERVING", async || status().await == ServingStatus::Serving).await;
 
+    // Nobody but us looks after the private server.
+    let killed = postmaster(directory.path()).expect("PostgreSQL runs");
+    let reached = get(&running, "/v1/status").await["indexed_height"].as_i64().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(killed), Signal::SIGKILL).unwrap();
+    wait_until("a killed PostgreSQL is back and blocks go on", async || {
+        let (_, text) = ask(&running, "/v1/status").await;
+        let status: Value = serde_json::from_str(&text).unwrap_or_default();
+        status["indexed_height"].as_i64() > Some(reached + 2)
+    })
+    .await;
+    wait_until("gRPC says SERVING again", async || status().await == ServingStatus::Serving).await;
+
     let postgres = postmaster(directory.path()).expect("PostgreSQL runs");
+    assert_ne!(postgres, killed);
     assert_eq!(running.end_with(Signal::SIGINT).code(), Some(0));
     assert!(!is_alive(postgres), "PostgreSQL was left behind");
 }

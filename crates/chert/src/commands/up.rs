@@ -1,25 +1,21 @@
 //! `chert up`: everything, with an embedded default for whatever is not configured.
 
+mod database;
 mod devnet;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use chert_postgres::{Options, PrivatePostgres};
 use tokio_util::sync::CancellationToken;
 
+use self::database::Database;
 use self::devnet::Devnet;
 use super::stop_signal;
 use crate::cli::UpArgs;
 use crate::config::Config;
 use crate::progress_bar;
 use crate::services::{recorder, start_api, start_indexer};
-
-const DATABASE: &str = "chert";
-/// Connections of the private PostgreSQL: those of the API, the indexer, and a few to look.
-const SPARE_CONNECTIONS: u32 = 20;
-const SHARED_BUFFERS_MB: u32 = 512;
 
 /// Runs until a signal.
 pub async fn run(mut config: Config, args: UpArgs) -> anyhow::Result<ExitCode> {
@@ -30,7 +26,7 @@ pub async fn run(mut config: Config, args: UpArgs) -> anyhow::Result<ExitCode> {
         Some(dir) => dir.clone(),
         None => default_data_dir()?,
     };
-    let postgres = start_database(&mut config, &data_dir).await?;
+    let database = Database::start(&mut config, &data_dir).await?;
     eprintln!("bringing the schema to this version");
     chert_store::migrate(&config.direct_pool()?.url)
         .await
@@ -44,7 +40,7 @@ pub async fn run(mut config: Config, args: UpArgs) -> anyhow::Result<ExitCode> {
         true => Some(start_indexer(&config, &stop)?),
         false => None,
     };
-    announce(&config, &api, postgres.is_some(), devnet.as_ref(), &data_dir);
+    announce(&config, &api, database.is_some(), devnet.as_ref(), &data_dir);
     let bar = indexing
         .as_ref()
         .map(|i| tokio::spawn(progress_bar::show(i.progress.clone(), stop.clone())));
@@ -59,8 +55,8 @@ pub async fn run(mut config: Config, args: UpArgs) -> anyhow::Result<ExitCode> {
     if let Some(devnet) = devnet {
         devnet.shutdown().await;
     }
-    if let Some(postgres) = postgres {
-        postgres.stop().await.context("the private PostgreSQL did not stop")?;
+    if let Some(database) = database {
+        database.stop().await?;
     }
     ended.map(|()| ExitCode::SUCCESS)
 }
@@ -163,30 +159,4 @@ fn default_data_dir() -> anyhow::Result<PathBuf> {
     }
     let home = std::env::var_os("HOME").context("HOME is not set; give --data-dir")?;
     Ok(PathBuf::from(home).join(".local/share/chert"))
-}
-
-async fn start_database(
-    config: &mut Config,
-    data_dir: &Path,
-) -> anyhow::Result<Option<PrivatePostgres>> {
-    if !config.database.url.is_empty() {
-        return Ok(None);
-    }
-    std::fs::create_dir_all(data_dir).with_context(|| {
-        format!("cannot create {}; choose another directory with --data-dir", data_dir.display())
-    })?;
-    eprintln!("starting a private PostgreSQL in {}", data_dir.join("postgres").display());
-    let postgres = PrivatePostgres::start(Options {
-        data_dir: data_dir.join("postgres"),
-        durable: true,
-        port: None,
-        max_connections: config.database.max_connections + SPARE_CONNECTIONS,
-        shared_buffers_mb: SHARED_BUFFERS_MB,
-        extra: vec![("max_wal_size".into(), "4GB".into())],
-    })
-    .await?;
-    postgres.ensure_database(DATABASE).await?;
-    config.database.url = postgres.url(DATABASE);
-    config.database.direct_url.clear();
-    Ok(Some(postgres))
 }
