@@ -126,6 +126,11 @@ impl Store {
         let short_options = settings.short_options()?;
         let readers = Readers::new(short_options, ReadClass::Short, short, ACQUIRE_TIMEOUT)?;
         let long_readers = Readers::new(options, ReadClass::Long, long, ACQUIRE_TIMEOUT)?;
+        if settings.min_connections > 0 {
+            let (readers, count) = (readers.clone(), settings.min_connections);
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            tokio::spawn(async move { readers.open_ahead(count).await });
+        }
         Ok(Self { pool, readers, long_readers, _hub: hub })
     }
 
@@ -167,6 +172,19 @@ mod tests {
     use chert_testkit::TestDatabase;
 
     use super::*;
+
+    #[tokio::test]
+    async fn connections_are_there_before_the_first_read() {
+        let database = TestDatabase::create().await;
+        let settings = PoolSettings { min_connections: 3, ..PoolSettings::new(&database.url) };
+        let store = Store::connect_lazy(&settings).unwrap();
+        let opened = async {
+            while store.readers().usage() != (3, 3) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), opened).await.unwrap();
+    }
 
     #[tokio::test]
     async fn no_connection_compiles_statements() {

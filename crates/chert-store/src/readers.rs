@@ -79,6 +79,14 @@ impl Readers {
         Ok(Self { pool, queue: Arc::new(Queue::new(class)) })
     }
 
+    /// Opens connections ahead of the first requests, up to so many, if the database answers.
+    pub(crate) async fn open_ahead(&self, count: usize) {
+        let count = count.min(self.pool.status().max_size);
+        // Held until all are there: one that came back would be given out again. Whoever comes in
+        // vain now opens one later, with the first request, and tells the error then.
+        let _ = futures::future::join_all((0..count).map(|_| self.get(Duration::ZERO))).await;
+    }
+
     /// Open connections, and how many of them are idle.
     pub fn usage(&self) -> (usize, usize) {
         let status = self.pool.status();
