@@ -103,9 +103,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
+    let known = [&ingest::NAMES[..], &api::NAMES, &people::NAMES].concat();
     for only in &arguments.only {
-        let names = ingest::NAMES.iter().chain(&api::NAMES).chain(&people::NAMES);
-        let known: Vec<&str> = names.copied().collect();
         anyhow::ensure!(
             known.iter().any(|name| name.contains(only.as_str())),
             "no measurement is called {only:?}; there are: {}",

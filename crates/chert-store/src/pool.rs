@@ -35,7 +35,7 @@ pub struct PoolSettings {
     pub url: String,
     /// Most connections of this process.
     pub max_connections: u32,
-    /// Connections kept open when idle.
+    /// Connections kept open when idle, and as many for short reads opened at once.
     pub min_connections: u32,
     /// `statement_timeout` of every connection but those of short reads; zero for none (the
     /// indexer's bulk work).

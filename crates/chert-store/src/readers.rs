@@ -82,8 +82,8 @@ impl Readers {
     /// Opens connections ahead of the first requests, up to so many, if the database answers.
     pub(crate) async fn open_ahead(&self, count: usize) {
         let count = count.min(self.pool.status().max_size);
-        // Held until all are there: one that came back would be given out again. Whoever comes in
-        // vain now opens one later, with the first request, and tells the error then.
+        // Held until all are there: one that came back would be given out again. Where one cannot be
+        // opened now, a request will try later and tell the error.
         let _ = futures::future::join_all((0..count).map(|_| self.get(Duration::ZERO))).await;
     }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod client;
 pub(crate) mod conditional;
+mod context;
 pub(crate) mod cors;
 pub(crate) mod encoding;
 pub(crate) mod load;
@@ -16,7 +17,7 @@ pub(crate) mod security;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -24,18 +25,17 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tracing::Instrument;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::answer::{INDEXED_HEIGHT, NO_STORE};
+use crate::answer::NO_STORE;
 use crate::auth;
 use crate::body::{self, BODY_BYTES_MAX};
 use crate::error::{Kind, Problem};
 use crate::params::check_encoding;
 use crate::state::ApiState;
-use load::Class;
 use rate_limit::Verdict;
+
+pub(crate) use context::Context;
 
 /// Longest URI, in bytes.
 pub(crate) const URI_BYTES_MAX: usize = 8 * 1024;
@@ -57,85 +57,6 @@ pub(crate) async fn edge(State(api): State<ApiState>, request: Request, next: Ne
     let route = context.route.as_ref().map(MatchedPath::as_str);
     api.http_metrics().record(route, &context.method, response.status(), started.elapsed());
     response
-}
-
-/// What is remembered of a request until its answer is finished.
-pub(crate) struct Context {
-    /// Its HTTP method.
-    pub(crate) method: Method,
-    /// Its path.
-    pub(crate) path: String,
-    request_id: HeaderValue,
-    caller: Option<SpanContext>,
-    route: Option<MatchedPath>,
-    /// What it counts for; 0 for what is never counted.
-    cost: u32,
-    time_limit: Duration,
-    class: Class,
-    /// A call of gRPC, whose messages its method reads.
-    is_call: bool,
-}
-
-impl Context {
-    /// A call of gRPC that counts for `cost`, reads as `class` says and may take `time_limit`.
-    pub(crate) fn of_call(
-        request: &Request,
-        cost: u32,
-        class: Class,
-        time_limit: Duration,
-    ) -> Self {
-        Self {
-            request_id: request_id::of(request.headers()),
-            caller: request_id::caller(request.headers()),
-            route: request.extensions().get::<MatchedPath>().cloned(),
-            method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-            cost,
-            time_limit,
-            class,
-            is_call: true,
-        }
-    }
-
-    fn of(api: &ApiState, request: &Request) -> Self {
-        let limit = api.settings().request_timeout;
-        let mut context = Self::of_call(request, 0, Class::Short, limit);
-        (context.class, context.is_call) = (Class::of(context.route()), false);
-        if !rate_limit::is_free(&context.path) {
-            context.cost = rate_limit::cost(context.route());
-        }
-        context
-    }
-
-    /// The matched route.
-    pub(crate) fn route(&self) -> &str {
-        self.route.as_ref().map_or(crate::metrics::UNMATCHED, MatchedPath::as_str)
-    }
-
-    /// The span in which it runs, below the caller's.
-    pub(crate) fn span(&self) -> tracing::Span {
-        let span = tracing::info_span!(
-            "request",
-            request_id = self.request_id.to_str().unwrap_or_default(),
-            trace_id = self.caller.as_ref().map(|c| tracing::field::display(c.trace_id())),
-            method = self.method.as_str(),
-            route = self.route(),
-        );
-        if let Some(caller) = &self.caller {
-            let remote = opentelemetry::Context::new().with_remote_span_context(caller.clone());
-            // Refused only where no trace is exported, and then nobody misses it.
-            let _ = span.set_parent(remote);
-        }
-        span
-    }
-
-    /// Writes what every answer says of itself: where it was read, and whose request it answers.
-    pub(crate) fn write(&self, api: &ApiState, headers: &mut HeaderMap) {
-        if !headers.contains_key(&INDEXED_HEIGHT) {
-            api.snapshot().consistency().write(headers);
-        }
-        headers.insert(request_id::HEADER, self.request_id.clone());
-    }
 }
 
 /// Runs a request through everything that may refuse it, and its handler.
@@ -357,6 +278,7 @@ mod tests {
 
     use super::*;
     use crate::ApiSettings;
+    use crate::answer::INDEXED_HEIGHT;
 
     /// State over a database that does not exist.
     fn state() -> ApiState {

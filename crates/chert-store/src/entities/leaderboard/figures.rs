@@ -10,6 +10,9 @@ use crate::StoreError;
 use crate::entities::pouw::RacClock;
 use crate::read::timed;
 
+/// For joins of 100 k participants without temporary files; until the end of the transaction.
+const READ_MEMORY: &str = "SELECT set_config('work_mem', '64MB', TRUE)";
+
 /// Builds a [`Standing`] from a row of either statement below.
 macro_rules! standing_of {
     ($row:expr, $clock:expr) => {{
@@ -45,13 +48,14 @@ fn recent_average(clock: &RacClock, weight: &str, today: &str) -> Figure {
     }
 }
 
-/// Everybody that may stand on a board of this scope and kind.
+/// Everybody that may stand on a board of this scope and kind; in a transaction.
 pub(super) async fn load(
     db: &mut PgConnection,
     scope: Scope,
     kind: Kind,
     now_s: i64,
 ) -> Result<Vec<Standing>, StoreError> {
+    sqlx::query(READ_MEMORY).execute(&mut *db).await?;
     let clock = &RacClock::new(now_s);
     match scope {
         Scope::Identities => timed!("load_identity_standings", identities(db, kind, clock)).await,

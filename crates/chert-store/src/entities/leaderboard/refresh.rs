@@ -32,8 +32,6 @@ const SNAPSHOTS_MIN: i64 = 3;
 /// Groups made anew at the same time: while one is being read, another is ranked and written. Each
 /// holds the figures of all its participants in memory.
 const GROUPS_AT_ONCE: usize = 2;
-/// For the reading of a group of 100 k participants without temporary files.
-const READ_MEMORY: &str = "SELECT set_config('work_mem', '64MB', TRUE)";
 /// Replaced snapshots that are removed in one statement.
 const PRUNE_ROWS_MAX: i64 = 500;
 
@@ -108,7 +106,6 @@ impl Store {
         if !is_due(&boards, &marks, now_ms) {
             return Ok(untouched);
         }
-        sqlx::query(READ_MEMORY).execute(&mut *tx).await?;
         let now_s = now_ms.div_euclid(1000);
         let standings = figures::load(&mut tx, scope, kind, now_s).await?;
         tx.commit().await?;
@@ -286,7 +283,6 @@ pub(crate) async fn identities_changed(
     for kind in Kind::ALL {
         let group = (Scope::Identities, kind);
         let mut marks = load_marks(db, &Board::group(group.0, kind)).await?;
-        sqlx::query(READ_MEMORY).execute(&mut *db).await?;
         // New snapshots in any case: background refreshes notice by them that they are late.
         marks.newest.clear();
         let standings = figures::load(db, group.0, kind, now_ms.div_euclid(1000)).await?;
