@@ -20,6 +20,7 @@ pub(crate) async fn run(indexer: &Indexer) -> Infallible {
     let mut measured: Option<Instant> = None;
     let mut pruned = Instant::now();
     loop {
+        let began = Instant::now();
         if let Err(error) = refresh(indexer).await {
             tracing::debug!(%error, "leaderboards put off");
         }
@@ -36,7 +37,9 @@ pub(crate) async fn run(indexer: &Indexer) -> Infallible {
                 tracing::debug!(%error, "pruning put off");
             }
         }
-        tokio::time::sleep(settings.leaderboard_interval).await;
+        // From beginning to beginning: a change that came just after a long refresh began must not
+        // wait for a rest as well.
+        tokio::time::sleep(settings.leaderboard_interval.saturating_sub(began.elapsed())).await;
     }
 }
 

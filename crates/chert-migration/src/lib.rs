@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("m0003_auth", include_str!("m0003_auth.sql")),
     ("m0004_events", include_str!("m0004_events.sql")),
     ("m0005_visibility", include_str!("m0005_visibility.sql")),
+    ("m0006_boards", include_str!("m0006_boards.sql")),
 ];
 
 /// The migrations, for sea-orm-migration.

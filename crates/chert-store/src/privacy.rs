@@ -2,7 +2,8 @@
 //!
 //! A query that reads figures of an identity reads its visibility in the same statement and returns
 //! [`Guarded`]; the value cannot be reached without naming a viewer. Whatever merely *names* people
-//! (a proposer, a holder of an address, a line of a board) joins the view `public_identities`.
+//! (a proposer, a holder of an address, a line of a board) joins the view `public_identities`; making
+//! boards leaves out its complement, `hidden_identities`.
 
 use silica_models::IdentityId;
 

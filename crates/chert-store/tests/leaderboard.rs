@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chert_store::entities::identity::RegistryCommit;
-use chert_store::entities::leaderboard::query::{Extent, list_board};
+use chert_store::entities::leaderboard::query::{Extent, list_board, list_board_around};
 use chert_store::entities::leaderboard::{Board, Kind, Metric, Scope, Timeframe};
+use chert_store::privacy::Viewer;
 use chert_store::{FeedOutcome, PoolSettings, Store};
 use chert_testkit::TestDatabase;
+use sha2::{Digest, Sha256};
 use silica_models::{IdentityId, IdentityRecord, Visibility};
 
 const CROWD: i64 = 400;
@@ -97,6 +99,17 @@ async fn participants(store: &Store, board: Board) -> Option<i64> {
     page.map(|page| page.participants)
 }
 
+/// Pages and sets of places whose snapshots are gone.
+async fn left_over(store: &Store) -> (i64, i64) {
+    let sql = "SELECT (SELECT count(*) FROM leaderboard_pages p
+                       WHERE NOT EXISTS (SELECT 1 FROM leaderboard_snapshots s
+                                         WHERE s.snapshot_id = p.snapshot_id)),
+                      (SELECT count(*) FROM leaderboard_places p
+                       WHERE NOT EXISTS (SELECT 1 FROM leaderboard_snapshots s
+                                         WHERE s.place_set = p.place_set))";
+    sqlx::query_as(sql).fetch_one(store.pool()).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hidden_identity_leaves_every_board_with_its_commit() {
     let database = TestDatabase::create().await;
@@ -135,6 +148,7 @@ async fn a_hidden_identity_leaves_every_board_with_its_commit() {
     }
     done.store(true, Ordering::Relaxed);
     refresher.await.unwrap();
+    assert_eq!(left_over(&store).await, (0, 0));
     store.pool().close().await;
     database.close().await.unwrap();
 }
@@ -165,6 +179,20 @@ async fn damaged_pages_are_errors() {
     let store = stage(&database, CROWD).await;
     store.refresh_leaderboards(1_783_073_729_000).await.unwrap();
     let extent = Extent { snapshot_id: None, first: 0, rows: 100 };
+    let somebody = IdentityId(Sha256::digest("2").into());
+    let around = async || {
+        let board = Board::new(Scope::Identities, Kind::Boinc, Timeframe::All, Metric::Credits);
+        let read = list_board_around(&store, board.unwrap(), &somebody, 3).await;
+        read.map(|(_, page)| page.open(Viewer::Anonymous).unwrap().map(|page| page.lines.len()))
+    };
+    assert_eq!(around().await.unwrap(), Some(3));
+    for damage in ["substring(body FROM 1 FOR 60)", "'\\x'::bytea", "body || '\\x00'::bytea"] {
+        run_sql(&store, &format!("UPDATE leaderboard_places SET body = {damage}")).await;
+        assert_eq!(around().await.unwrap_err().code(), "corrupt", "{damage}");
+        run_sql(&store, "DELETE FROM leaderboard_snapshots").await;
+        assert_eq!(left_over(&store).await, (0, 0));
+        store.refresh_leaderboards(1_783_073_729_000).await.unwrap();
+    }
     for scope in Scope::ALL {
         let board = Board::new(scope, Kind::Nuw, Timeframe::All, Metric::Tasks).unwrap();
         list_board(store.readers(), board, extent).await.unwrap();

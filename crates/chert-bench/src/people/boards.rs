@@ -1,6 +1,7 @@
 //! Boards made anew after a change, and an identity that hides.
 
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chert_store::entities::identity::RegistryCommit;
@@ -19,6 +20,16 @@ use super::load::People;
 const REFRESH_GOAL_MS: f64 = 5_000.0;
 /// With so many contributors; with fewer, meeting it would say nothing.
 const GOAL_CONTRIBUTORS: i64 = 100_000;
+/// Changes while boards are being kept up to date: one so often,
+const CHANGE_EVERY: Duration = Duration::from_millis(250);
+/// of the figures of so many contributors per scope and kind,
+const CHANGED: i64 = 50;
+/// for so long per round.
+const LIVE: Duration = Duration::from_secs(30);
+/// How often boards are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// From one refresh to the next, as the indexer does by default.
+const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// What hiding is compared with; nothing was promised.
 const HIDE_SCALE_MS: f64 = 1_000.0;
 /// Between two refreshes boards rest; the clock handed in is so much later each time.
@@ -69,6 +80,103 @@ pub(super) async fn refresh(bench: &mut Bench, people: &People) -> anyhow::Resul
     Ok(())
 }
 
+/// [`CHANGED`] contributors of each scope and kind have one more task, others each time.
+const NEXT_CHANGE: &str = "WITH changed AS (
+        UPDATE pouw_scores s SET
+            tasks_all = tasks_all + 1, rewards_all = rewards_all + 1000000007,
+            credits_all = credits_all + 13.25,
+            tasks_24 = tasks_24 + 1, rewards_24 = rewards_24 + 1000000007,
+            credits_24 = credits_24 + 13.25,
+            tasks_168 = tasks_168 + 1, rewards_168 = rewards_168 + 1000000007,
+            credits_168 = credits_168 + 13.25,
+            tasks_720 = tasks_720 + 1, rewards_720 = rewards_720 + 1000000007,
+            credits_720 = credits_720 + 13.25
+        FROM (VALUES (0::smallint, 0::smallint), (0, 1), (1, 0), (1, 1)) k(scope, work_kind)
+        CROSS JOIN LATERAL (
+            SELECT b.scope, b.work_kind, b.subject FROM pouw_scores b
+            WHERE b.scope = k.scope AND b.work_kind = k.work_kind
+              AND b.subject > substring(sha256(int8send($1)) FOR 16)
+            ORDER BY b.subject LIMIT $2) t
+        WHERE (s.scope, s.work_kind, s.subject) = (t.scope, t.work_kind, t.subject)
+        RETURNING 1)
+    UPDATE feeds SET generation = generation + 1
+    WHERE feed = 'work' AND EXISTS (SELECT 1 FROM changed) RETURNING generation";
+
+/// The generation that the newest snapshots of all boards show.
+const SHOWN: &str = "SELECT min(generation) FROM (
+        SELECT DISTINCT ON (board) generation FROM leaderboard_snapshots
+        ORDER BY board, snapshot_id DESC) newest";
+
+/// How old a change is when the last of all boards shows it, while changes come all the time.
+pub(super) async fn live(bench: &mut Bench, people: &People) -> anyhow::Result<()> {
+    bench.step("people.refresh_live: all boards while figures change all the time");
+    let store = people.store()?;
+    // Its loop is the indexer's: one refresh after another.
+    let refresher = tokio::spawn(async move {
+        loop {
+            let began = Instant::now();
+            store.refresh_leaderboards(now_s() * 1_000).await?;
+            tokio::time::sleep(REFRESH_EVERY.saturating_sub(began.elapsed())).await;
+        }
+    });
+    let measured = live_rounds(bench, people).await;
+    refresher.abort();
+    let ended: Result<anyhow::Result<()>, _> = refresher.await;
+    if let Ok(Err(error)) = ended {
+        return Err(error.context("the boards' refresh"));
+    }
+    let (rounds, all) = measured?;
+    let note = format!(
+        "from the commit of a change to the commit of the last board that shows it, p95 of each \
+         round; {CHANGED} contributors per scope and kind change every {} ms, and {} changes were \
+         followed; the slowest of all {:.0} ms, median {:.0} ms; nothing else runs; anchor: the \
+         goal, which is meant for {GOAL_CONTRIBUTORS} contributors",
+        CHANGE_EVERY.as_millis(),
+        all.len(),
+        ms(percentile(&all, 100)),
+        ms(percentile(&all, 50)),
+    );
+    let enough = bench.scale.people.contributors >= GOAL_CONTRIBUTORS;
+    let goal = if enough { Goal::AtMost(1.0) } else { Goal::None };
+    let dataset = format!("{}, warm", people.text);
+    bench.add(Outcome::new("people.refresh_live", "ms", &rounds, goal, dataset, note));
+    Ok(())
+}
+
+type Ages = (Vec<(f64, f64)>, Vec<Duration>);
+
+/// Makes changes and waits for them: the rounds' figures, and the ages of all changes.
+async fn live_rounds(bench: &Bench, people: &People) -> anyhow::Result<Ages> {
+    let mut db = bench.postgres.connect(&people.name).await?;
+    let (mut rounds, mut all) = (Vec::new(), Vec::new());
+    let mut number = 0_i64;
+    for round in 0..=bench.scale.rounds {
+        let (mut waiting, mut ages) = (VecDeque::<(i64, Instant)>::new(), Vec::new());
+        let began = Instant::now();
+        let mut changed: Option<Instant> = None;
+        while began.elapsed() < LIVE || !waiting.is_empty() {
+            anyhow::ensure!(began.elapsed() < LIVE * 3, "the boards do not follow the figures");
+            if began.elapsed() < LIVE && changed.is_none_or(|at| at.elapsed() >= CHANGE_EVERY) {
+                changed = Some(Instant::now());
+                number += 1;
+                let generation = sqlx::query_scalar(NEXT_CHANGE).bind(number).bind(CHANGED);
+                waiting.push_back((generation.fetch_one(&mut db).await?, Instant::now()));
+            }
+            let shown: i64 = sqlx::query_scalar(SHOWN).fetch_one(&mut db).await?;
+            while let Some((_, at)) = waiting.pop_front_if(|(generation, _)| *generation <= shown) {
+                ages.push(at.elapsed());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        // The first is not measured.
+        if round > 0 {
+            rounds.push((ms(percentile(&ages, 95)), REFRESH_GOAL_MS));
+            all.append(&mut ages);
+        }
+    }
+    Ok((rounds, all))
+}
+
 pub(super) async fn hide(bench: &mut Bench, people: &People) -> anyhow::Result<()> {
     bench.step("people.hide: an identity on the boards hides");
     let store = people.store()?;
@@ -104,7 +212,7 @@ pub(super) async fn hide(bench: &mut Bench, people: &People) -> anyhow::Result<(
 async fn stands(db: &mut PgConnection, identity: &IdentityId) -> anyhow::Result<bool> {
     let found = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM leaderboard_snapshots s
-                        JOIN leaderboard_places p USING (snapshot_id)
+                        JOIN leaderboard_places p USING (place_set)
                         WHERE s.board LIKE 'identities/%' AND position($1 IN p.body) > 0)",
     );
     Ok(found.bind(identity.as_bytes()).fetch_one(db).await?)

@@ -12,7 +12,7 @@ use crate::bench::Bench;
 use load::People;
 
 /// Names of the results.
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 11] = [
     "people.leaderboard",
     "people.pouw_stats",
     "people.history",
@@ -21,6 +21,7 @@ pub(crate) const NAMES: [&str; 10] = [
     "people.search",
     "people.search_rate",
     "people.refresh",
+    "people.refresh_live",
     "people.hide",
     "people.feed_ingest",
 ];
@@ -38,6 +39,9 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     // From here on they write.
     if bench.wants("people.refresh") {
         boards::refresh(bench, &people).await?;
+    }
+    if bench.wants("people.refresh_live") {
+        boards::live(bench, &people).await?;
     }
     if bench.wants("people.hide") {
         boards::hide(bench, &people).await?;

@@ -144,6 +144,13 @@ impl Board {
         Timeframe::ALL.into_iter().flat_map(metrics).collect()
     }
 
+    /// Its place in its [`Self::group`].
+    pub(crate) fn column(self) -> usize {
+        let boards = Self::group(self.scope, self.kind);
+        // Every board is in its group.
+        boards.iter().position(|board| *board == self).unwrap_or(usize::MAX)
+    }
+
     /// Who is ranked.
     pub fn scope(self) -> Scope {
         self.scope

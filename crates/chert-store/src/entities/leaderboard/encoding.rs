@@ -2,10 +2,12 @@
 //!
 //! A page is `version, count, subject length`, the subjects, then per row `rank, score, tasks,
 //! rewards, change`. The subjects come first because the query of a page cuts them out to look up
-//! names in the same statement. A places row is `version, count, subject length`, then per subject `subject, position,
-//! rank`. Numbers are unsigned LEB128; a change is 0 for none, else zigzag + 1. A figure is a byte,
-//! which holds the number of its digits behind the point and whether there is an upper half, then
-//! the upper half if so, the whole part, and the digits behind the point.
+//! names in the same statement. A places row is `version, count, subject length, columns`, then per
+//! subject its bytes and a column per board of its group: 0 where it is not on that board, else its
+//! position + 1 and how far its rank lies before that (equals share the first one's rank). Numbers
+//! are unsigned LEB128; a change is 0 for none, else zigzag + 1. A figure is a byte, which holds the
+//! number of its digits behind the point and whether there is an upper half, then the upper half if
+//! so, the whole part, and the digits behind the point.
 //!
 //! Reading trusts nothing: whatever is damaged is an error, never a panic nor a large allocation.
 
@@ -14,8 +16,8 @@ use crate::StoreError;
 
 /// Rows in a page.
 pub const PAGE_ROWS: usize = 128;
-/// Subjects in a places row.
-pub const PLACE_ROWS: usize = 128;
+/// Subjects in a places row: with the columns of sixteen boards it stays within a database page.
+pub const PLACE_ROWS: usize = 64;
 /// An identity id; account keys are shorter.
 const SUBJECT_BYTES_MAX: usize = 32;
 const VERSION: u8 = 1;
@@ -96,28 +98,51 @@ pub(super) fn decode_page(bytes: &[u8]) -> Result<Vec<Line<'_>>, StoreError> {
     Ok(lines)
 }
 
-/// Encodes at most [`PLACE_ROWS`] places, sorted by subject.
-pub(super) fn encode_places(places: &[(&[u8], Place)]) -> Vec<u8> {
-    debug_assert!(places.len() <= PLACE_ROWS);
-    let mut bytes = head(places.len(), places.first().map_or(0, |(subject, _)| subject.len()));
-    for (subject, place) in places {
+/// Where a subject stands on the boards of a group; `None` for those that it is not on.
+pub(super) type Places = Vec<Option<Place>>;
+
+/// Encodes at most [`PLACE_ROWS`] subjects, sorted, with as many columns each.
+pub(super) fn encode_places(subjects: &[(&[u8], Places)]) -> Vec<u8> {
+    debug_assert!(subjects.len() <= PLACE_ROWS);
+    let (width, columns) = subjects.first().map_or((0, 0), |(s, places)| (s.len(), places.len()));
+    debug_assert!(subjects.iter().all(|(_, places)| places.len() == columns));
+    let mut bytes = head(subjects.len(), width);
+    bytes.push(u8::try_from(columns).unwrap_or(u8::MAX));
+    for (subject, places) in subjects {
         bytes.extend_from_slice(subject);
-        put(&mut bytes, place.position.into());
-        put(&mut bytes, place.rank.into());
+        for place in places {
+            let Some(Place { position, rank }) = place else {
+                bytes.push(0);
+                continue;
+            };
+            let place = u64::from(*position) + 1;
+            put(&mut bytes, place);
+            put(&mut bytes, place.saturating_sub((*rank).into()));
+        }
     }
     bytes
 }
 
-/// Finds a subject in a places row.
-pub(crate) fn find_place(bytes: &[u8], subject: &[u8]) -> Result<Option<Place>, StoreError> {
+/// Finds where a subject stands in a column of a places row.
+pub(crate) fn find_place(
+    bytes: &[u8],
+    subject: &[u8],
+    column: usize,
+) -> Result<Option<Place>, StoreError> {
     let mut input = Input { left: bytes, what: "leaderboard_places.body" };
     let (count, width) = input.head(PLACE_ROWS)?;
+    let columns = usize::from(input.byte()?);
+    if column >= columns {
+        return Err(input.damaged("fewer columns than boards"));
+    }
     let mut found = None;
     for _ in 0..count {
-        let here = input.take(width)?;
-        let place = Place { position: input.number()?, rank: input.number()? };
-        if here == subject {
-            found = Some(place);
+        let here = input.take(width)? == subject;
+        for at in 0..columns {
+            match here && at == column {
+                true => found = input.place()?,
+                false => input.pass_place()?,
+            }
         }
     }
     input.end()?;
@@ -240,6 +265,33 @@ impl<'a> Input<'a> {
             .ok_or_else(|| self.damaged("figure"))
     }
 
+    fn place(&mut self) -> Result<Option<Place>, StoreError> {
+        let place: u32 = self.number()?;
+        let Some(position) = place.checked_sub(1) else { return Ok(None) };
+        let shared: u32 = self.number()?;
+        let rank = place.checked_sub(shared).filter(|rank| *rank > 0);
+        let rank = rank.ok_or_else(|| self.damaged("rank"))?;
+        Ok(Some(Place { position, rank }))
+    }
+
+    /// The same without reading it: most of a row is passed over.
+    fn pass_place(&mut self) -> Result<(), StoreError> {
+        if self.pass_number()? > 0 {
+            self.pass_number()?;
+        }
+        Ok(())
+    }
+
+    /// Gives the number's first byte, which is 0 of nothing only.
+    fn pass_number(&mut self) -> Result<u8, StoreError> {
+        let first = self.byte()?;
+        let mut byte = first;
+        while byte & 0x80 != 0 {
+            byte = self.byte()?;
+        }
+        Ok(first)
+    }
+
     fn end(&self) -> Result<(), StoreError> {
         if self.left.is_empty() { Ok(()) } else { Err(self.damaged("bytes left over")) }
     }
@@ -291,19 +343,26 @@ mod tests {
         }
 
         #[test]
-        fn places_come_back(positions in vec(any::<(u32, u32)>(), 1..=PLACE_ROWS)) {
+        fn places_come_back(columns in vec(vec(any::<Option<(u32, u32)>>(), 16), 1..=PLACE_ROWS)) {
+            let place = |(position, shared): (u32, u32)| {
+                let position = position % u32::MAX;
+                Place { position, rank: (position + 1 - shared % (position + 1)) }
+            };
             let subjects: Vec<[u8; 16]> =
-                (0..positions.len()).map(|i| u128::try_from(i).unwrap().to_be_bytes()).collect();
-            let places: Vec<(&[u8], Place)> = subjects
+                (0..columns.len()).map(|i| u128::try_from(i).unwrap().to_be_bytes()).collect();
+            let places: Vec<(&[u8], Places)> = subjects
                 .iter()
-                .zip(&positions)
-                .map(|(s, (position, rank))| (&s[..], Place { position: *position, rank: *rank }))
+                .zip(columns)
+                .map(|(s, columns)| (&s[..], columns.into_iter().map(|c| c.map(place)).collect()))
                 .collect();
             let bytes = encode_places(&places);
-            for (subject, place) in &places {
-                prop_assert_eq!(find_place(&bytes, subject).unwrap(), Some(*place));
+            for (subject, places) in &places {
+                for column in [0, 7, 15] {
+                    prop_assert_eq!(find_place(&bytes, subject, column).unwrap(), places[column]);
+                }
             }
-            prop_assert_eq!(find_place(&bytes, &[255; 16]).unwrap(), None);
+            prop_assert_eq!(find_place(&bytes, &[255; 16], 0).unwrap(), None);
+            prop_assert!(find_place(&bytes, subjects.first().unwrap(), 16).is_err());
         }
 
         #[test]
@@ -314,7 +373,7 @@ mod tests {
             let at = at % bytes.len();
             bytes[at] = to;
             let _ = decode_page(&bytes);
-            let _ = find_place(&bytes, &[0; 32]);
+            let _ = find_place(&bytes, &[0; 32], 0);
         }
     }
 }

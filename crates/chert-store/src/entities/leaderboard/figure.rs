@@ -61,9 +61,36 @@ impl Figure {
         (self.high, self.whole, self.fraction)
     }
 
+    /// Its whole part as a count.
+    pub(super) fn count(self) -> u64 {
+        let whole =
+            self.high.saturating_mul(u128::from(PART_END)).saturating_add(self.whole.into());
+        u64::try_from(whole).unwrap_or(u64::MAX)
+    }
+
     /// `true` above zero.
     pub fn is_positive(self) -> bool {
         self != Self::ZERO
+    }
+
+    /// A number that is never smaller where the figure is larger, and seldom the same for different
+    /// figures: how many bits the figure has, in units of 10^-18 with 2^60 of them to a whole, and
+    /// its upper bits.
+    pub(super) fn magnitude(self) -> u64 {
+        const MANTISSA_BITS: u32 = 57;
+        if self.high > 0 {
+            return u64::MAX;
+        }
+        // Both parts are below 10^18, which is below 2^60.
+        let units = u128::from(self.whole) << 60 | u128::from(self.fraction);
+        let bits = u128::BITS - units.leading_zeros();
+        let mantissa = match bits.checked_sub(MANTISSA_BITS + 1) {
+            Some(excess) => units >> excess,
+            None => units << (MANTISSA_BITS + 1 - bits),
+        };
+        // Without the leading bit, which is always the same; of nothing there is none.
+        let mantissa = u64::try_from(mantissa).unwrap_or(u64::MAX) & ((1 << MANTISSA_BITS) - 1);
+        u64::from(bits) << MANTISSA_BITS | mantissa
     }
 
     /// What is left of it without `other`; nothing where that is more.
@@ -178,6 +205,7 @@ mod tests {
         }
         assert_eq!(Figure::whole(7).to_string(), "7");
         assert_eq!(Figure::whole(-7), Figure::ZERO);
+        assert_eq!(Figure::whole(i64::MAX).count(), i64::MAX.unsigned_abs());
         assert_eq!(Figure::atto(99_740_001_000_000_000_000).to_string(), "99.740001");
     }
 
@@ -187,8 +215,12 @@ mod tests {
         let texts = ["0", "0.5", "1", "9", "10", "1000000000000000000", "1000000000000000000.1"];
         for pair in texts.windows(2) {
             assert!(read(pair[0]) < read(pair[1]), "{pair:?}");
+            assert!(read(pair[0]).magnitude() <= read(pair[1]).magnitude(), "{pair:?}");
             assert_eq!(read(pair[0]).without(read(pair[1])), Figure::ZERO);
         }
+        // Counts, and amounts of the sizes that occur, all differ.
+        assert!(read("570.9188").magnitude() < read("570.9189").magnitude());
+        assert!(read("99999999999999999").magnitude() < read("100000000000000000").magnitude());
         let left = read("2000000000000000000").without(read("0.000000000000000001"));
         assert_eq!(left.to_string(), "1999999999999999999.999999999999999999");
     }

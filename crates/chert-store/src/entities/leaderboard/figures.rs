@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::board::{Kind, Scope};
 use super::figure::Figure;
-use super::ranking::{Standing, Sums};
+use super::ranking::{Standing, Standings, Sums};
 use crate::StoreError;
 use crate::entities::pouw::RacClock;
 use crate::read::timed;
@@ -13,7 +13,18 @@ use crate::read::timed;
 /// For joins of 100 k participants without temporary files; until the end of the transaction.
 const READ_MEMORY: &str = "SELECT set_config('work_mem', '64MB', TRUE)";
 
-/// Builds a [`Standing`] from a row of either statement below.
+/// Takes up the rows of either statement below.
+macro_rules! collect {
+    ($rows:expr, $clock:expr) => {{
+        let (mut rows, mut standings) = ($rows, Standings::new());
+        while let Some(row) = rows.try_next().await? {
+            standings.push(&standing_of!(row, $clock))?;
+        }
+        Ok(standings)
+    }};
+}
+
+/// Builds a [`Standing`] from such a row.
 macro_rules! standing_of {
     ($row:expr, $clock:expr) => {{
         let row = $row;
@@ -54,7 +65,7 @@ pub(super) async fn load(
     scope: Scope,
     kind: Kind,
     now_s: i64,
-) -> Result<Vec<Standing>, StoreError> {
+) -> Result<Standings, StoreError> {
     sqlx::query(READ_MEMORY).execute(&mut *db).await?;
     let clock = &RacClock::new(now_s);
     match scope {
@@ -63,12 +74,14 @@ pub(super) async fn load(
     }
 }
 
-/// Public identities only. Index: the primary keys of `pouw_scores` and `pouw_daily` by prefix.
+/// Identities that are not hidden; one that is not in the registry holds no wallet, so that it has
+/// no figures. Index: the primary keys of `pouw_scores` and `pouw_daily` by prefix,
+/// `identities_hidden`.
 async fn identities(
     db: &mut PgConnection,
     kind: Kind,
     clock: &RacClock,
-) -> Result<Vec<Standing>, StoreError> {
+) -> Result<Standings, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT s.subject AS "subject!", s.last_at AS "last_at!",
                   s.tasks_all AS "tasks_all!", s.credits_all AS "credits_all!: Figure",
@@ -88,16 +101,16 @@ async fn identities(
                   s.rac_weight::text AS "weight!",
                   COALESCE(t.credits, 0)::text AS "today!"
            FROM pouw_scores s
-           JOIN public_identities i ON i.identity_id = s.subject
            LEFT JOIN (SELECT identity_id, sum(credits) AS credits FROM pouw_daily
                       WHERE day = $2 AND work_kind = $1 GROUP BY identity_id) t
                ON t.identity_id = s.subject
-           WHERE s.scope = 1 AND s.work_kind = $1"#,
+           WHERE s.scope = 1 AND s.work_kind = $1
+             AND NOT EXISTS (SELECT 1 FROM hidden_identities h WHERE h.identity_id = s.subject)"#,
         kind.code(),
         clock.today()
     )
     .fetch(db);
-    Ok(rows.map_ok(|row| standing_of!(row, clock)).try_collect().await?)
+    collect!(rows, clock)
 }
 
 /// Every account. Index: the primary keys of `pouw_scores` and `pouw_daily` by prefix.
@@ -105,7 +118,7 @@ async fn accounts(
     db: &mut PgConnection,
     kind: Kind,
     clock: &RacClock,
-) -> Result<Vec<Standing>, StoreError> {
+) -> Result<Standings, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT s.subject AS "subject!", s.last_at AS "last_at!",
                   s.tasks_all AS "tasks_all!", s.credits_all AS "credits_all!: Figure",
@@ -134,5 +147,5 @@ async fn accounts(
         clock.today()
     )
     .fetch(db);
-    Ok(rows.map_ok(|row| standing_of!(row, clock)).try_collect().await?)
+    collect!(rows, clock)
 }

@@ -20,6 +20,7 @@ mod testing;
 
 pub use board::{Board, Kind, Metric, Scope, Timeframe};
 pub(crate) use encoding::find_place;
+pub(crate) use percentile::percentile_boards;
 pub use percentile::percentile_hundredths;
 pub use refresh::Refreshed;
 pub(crate) use refresh::identities_changed;

@@ -20,7 +20,7 @@ pub fn percentile_hundredths(rank: u32, participants: i64) -> i64 {
 }
 
 /// The boards whose better place is an identity's percentile.
-pub fn percentile_boards() -> [Option<Board>; 2] {
+pub(crate) fn percentile_boards() -> [Option<Board>; 2] {
     let all = |kind, metric| Board::new(Scope::Identities, kind, Timeframe::All, metric);
     [all(Kind::Nuw, Metric::Tasks), all(Kind::Boinc, Metric::Credits)]
 }

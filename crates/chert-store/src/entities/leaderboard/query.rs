@@ -352,12 +352,12 @@ async fn find_standing(
            FROM (VALUES (1)) one(one)
            LEFT JOIN identities i ON i.identity_id = $1
            LEFT JOIN LATERAL (
-               SELECT snapshot_id FROM leaderboard_snapshots
+               SELECT snapshot_id, place_set FROM leaderboard_snapshots
                WHERE board = $2 ORDER BY snapshot_id DESC LIMIT 1
            ) s ON TRUE
            LEFT JOIN LATERAL (
                SELECT body FROM leaderboard_places
-               WHERE snapshot_id = s.snapshot_id AND first_subject <= $1
+               WHERE place_set = s.place_set AND first_subject <= $1
                ORDER BY first_subject DESC LIMIT 1
            ) p ON TRUE"#,
         identity.as_bytes(),
@@ -365,7 +365,7 @@ async fn find_standing(
     );
     let row = timed!("find_standing", statement.fetch_one(db)).await?;
     let place = match &row.body {
-        Some(body) => find_place(body, identity.as_bytes())?,
+        Some(body) => find_place(body, identity.as_bytes(), board.column())?,
         None => None,
     };
     let standing =

@@ -1,10 +1,14 @@
-//! From the figures of all contributors to the lines of a board. Pure.
+//! From the figures of all contributors to the order of a board. Pure.
+//!
+//! Figures are kept by column: a board reads two or three of some twenty, of everybody, and 48 boards
+//! are made at once.
 
 use std::cmp::Reverse;
 
 use super::board::{Board, Metric, Timeframe};
-use super::encoding::Line;
+use super::encoding::{Line, Place};
 use super::figure::Figure;
+use crate::StoreError;
 
 /// What a contributor did in a stretch of time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,8 +35,87 @@ pub(super) struct Standing {
     pub recent_average: Figure,
 }
 
-impl Standing {
-    fn now(&self, timeframe: Timeframe) -> &Sums {
+/// [`Sums`] of everybody.
+#[derive(Debug, Default)]
+struct Window {
+    tasks: Vec<Figure>,
+    credits: Vec<Figure>,
+    rewards: Vec<Figure>,
+}
+
+impl Window {
+    fn push(&mut self, sums: &Sums) {
+        self.tasks.push(Figure::whole(sums.tasks));
+        self.credits.push(sums.credits);
+        self.rewards.push(sums.rewards);
+    }
+
+    fn of(&self, metric: Metric) -> &[Figure] {
+        match metric {
+            Metric::Tasks => &self.tasks,
+            Metric::Credits => &self.credits,
+            Metric::Rewards => &self.rewards,
+            // Not a sum over a stretch of time.
+            Metric::RecentAverageCredit => &[],
+        }
+    }
+}
+
+/// Everybody's figures. A contributor has the same index in every column.
+#[derive(Debug, Default)]
+pub(super) struct Standings {
+    /// All subjects one after another, each of `width` bytes.
+    subjects: Vec<u8>,
+    width: usize,
+    last_at: Vec<i64>,
+    all: Window,
+    hours_24: Window,
+    hours_48: Window,
+    hours_168: Window,
+    hours_192: Window,
+    hours_720: Window,
+    hours_744: Window,
+    recent_average: Vec<Figure>,
+}
+
+impl Standings {
+    /// Nobody yet.
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes one up; subjects of one board are all of the same length.
+    pub(super) fn push(&mut self, standing: &Standing) -> Result<(), StoreError> {
+        if self.last_at.is_empty() {
+            self.width = standing.subject.len();
+        }
+        if standing.subject.len() != self.width || self.last_at.len() >= INDEX_MAX {
+            return Err(StoreError::Corrupt("pouw_scores.subject: length or number".to_owned()));
+        }
+        self.subjects.extend_from_slice(&standing.subject);
+        self.last_at.push(standing.last_at);
+        self.all.push(&standing.all);
+        self.hours_24.push(&standing.hours_24);
+        self.hours_48.push(&standing.hours_48);
+        self.hours_168.push(&standing.hours_168);
+        self.hours_192.push(&standing.hours_192);
+        self.hours_720.push(&standing.hours_720);
+        self.hours_744.push(&standing.hours_744);
+        self.recent_average.push(standing.recent_average);
+        Ok(())
+    }
+
+    fn len(&self) -> usize {
+        self.last_at.len()
+    }
+
+    /// The subject at an index; empty beyond the last.
+    pub(super) fn subject(&self, index: u32) -> &[u8] {
+        let start = at(index) * self.width;
+        self.subjects.get(start..start + self.width).unwrap_or_default()
+    }
+
+    fn now(&self, timeframe: Timeframe) -> &Window {
         match timeframe {
             Timeframe::Day => &self.hours_24,
             Timeframe::Week => &self.hours_168,
@@ -41,18 +124,17 @@ impl Standing {
         }
     }
 
-    fn score(&self, board: Board) -> Figure {
-        let sums = self.now(board.timeframe());
+    fn scores(&self, board: Board) -> &[Figure] {
         match board.metric() {
-            Metric::RecentAverageCredit => self.recent_average,
-            metric => sums.of(metric),
+            Metric::RecentAverageCredit => &self.recent_average,
+            metric => self.now(board.timeframe()).of(metric),
         }
     }
 
     /// What the board would have compared 24 hours ago: the window that ended then is the longer
     /// one without the last day. Not defined for the recent average, which also depends on the
     /// time of day.
-    fn score_a_day_ago(&self, board: Board) -> Figure {
+    fn scores_a_day_ago(&self, board: Board) -> Vec<Figure> {
         let longer = match board.timeframe() {
             Timeframe::Day => &self.hours_48,
             Timeframe::Week => &self.hours_192,
@@ -60,77 +142,148 @@ impl Standing {
             Timeframe::All => &self.all,
         };
         let metric = board.metric();
-        longer.of(metric).without(self.hours_24.of(metric))
+        let last_day = self.hours_24.of(metric);
+        longer.of(metric).iter().zip(last_day).map(|(l, day)| l.without(*day)).collect()
+    }
+
+    /// Everybody by subject.
+    pub(super) fn by_subject(&self) -> Vec<u32> {
+        let mut order = self.indices();
+        order.sort_unstable_by_key(|index| self.subject(*index));
+        order
+    }
+
+    /// Everybody in the order that decides between equals: who reached it first, then by subject.
+    pub(super) fn by_precedence(&self) -> Vec<u32> {
+        let mut order = self.indices();
+        let last_at = |index: u32| self.last_at.get(at(index)).copied();
+        order.sort_unstable_by_key(|index| (last_at(*index), self.subject(*index)));
+        order
+    }
+
+    fn indices(&self) -> Vec<u32> {
+        (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).collect()
     }
 }
 
-impl Sums {
-    fn of(&self, metric: Metric) -> Figure {
-        match metric {
-            Metric::Tasks => Figure::whole(self.tasks),
-            Metric::Credits => self.credits,
-            Metric::Rewards => self.rewards,
-            Metric::RecentAverageCredit => Figure::ZERO,
+/// Contributors to a kind of work at most: ranks and indices are 32 bits.
+const INDEX_MAX: usize = u32::MAX as usize;
+
+/// An index as the language wants it.
+fn at(index: u32) -> usize {
+    usize::try_from(index).unwrap_or(usize::MAX)
+}
+
+fn figure(column: &[Figure], index: u32) -> Figure {
+    column.get(at(index)).copied().unwrap_or(Figure::ZERO)
+}
+
+/// A board's order: everybody with a score above zero, best first, equals in the order of
+/// precedence. Equal scores share a rank, and the next one counts them all.
+#[derive(Debug)]
+pub(super) struct Ranking<'a> {
+    standings: &'a Standings,
+    board: Board,
+    ranked: Vec<Ranked>,
+    /// By index, the rank of a day ago; 0 for those without a score then.
+    before: Vec<u32>,
+}
+
+/// Somebody on a board.
+#[derive(Debug, Clone, Copy)]
+struct Ranked {
+    index: u32,
+    /// From 1.
+    rank: u32,
+}
+
+impl<'a> Ranking<'a> {
+    /// Ranks a board; `precedence` as [`Standings::by_precedence`] gives it.
+    pub(super) fn new(board: Board, standings: &'a Standings, precedence: &[u32]) -> Self {
+        let ranked = rank(standings.scores(board), precedence);
+        let mut before = vec![0; standings.len()];
+        for then in rank(&standings.scores_a_day_ago(board), precedence) {
+            if let Some(slot) = before.get_mut(at(then.index)) {
+                *slot = then.rank;
+            }
         }
+        Self { standings, board, ranked, before }
+    }
+
+    /// Lines on the board.
+    pub(super) fn len(&self) -> usize {
+        self.ranked.len()
+    }
+
+    /// The lines, best first.
+    pub(super) fn lines(&self) -> impl Iterator<Item = Line<'a>> {
+        let window = self.standings.now(self.board.timeframe());
+        let scores = self.standings.scores(self.board);
+        self.ranked.iter().map(move |&Ranked { index, rank }| {
+            let then = self.before.get(at(index)).copied().filter(|then| *then > 0);
+            Line {
+                subject: self.standings.subject(index),
+                rank,
+                score: figure(scores, index),
+                tasks: figure(&window.tasks, index).count(),
+                rewards: figure(&window.rewards, index),
+                change: then.map(|then| i64::from(then) - i64::from(rank)),
+            }
+        })
+    }
+
+    /// By index, where everybody stands.
+    pub(super) fn places(&self) -> Vec<Option<Place>> {
+        let mut places = vec![None; self.standings.len()];
+        for (position, ranked) in (0_u32..).zip(&self.ranked) {
+            if let Some(slot) = places.get_mut(at(ranked.index)) {
+                *slot = Some(Place { position, rank: ranked.rank });
+            }
+        }
+        places
     }
 }
 
-/// The board's lines, each with its place in `standings`: everybody with a score above zero, best
-/// first, equals by who reached it first and then by subject. Equal scores share a rank, and the
-/// next one counts them all.
+/// Those with a score above zero, best first and equals by `precedence`, with their ranks.
 ///
-/// `standings` are sorted by subject, so that their place decides as the subject does.
-pub(super) fn rank(board: Board, standings: &[Standing]) -> Vec<(usize, Line<'_>)> {
-    let mut entries: Vec<(Figure, i64, usize)> = standings
-        .iter()
-        .enumerate()
-        .map(|(index, standing)| (standing.score(board), standing.last_at, index))
-        .filter(|(score, ..)| score.is_positive())
-        .collect();
-    entries.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))));
-    let before = ranks_a_day_ago(board, standings);
-    let mut lines: Vec<(usize, Line<'_>)> = Vec::with_capacity(entries.len());
-    for (at, (score, _, index)) in entries.into_iter().enumerate() {
-        let Some(standing) = standings.get(index) else { continue };
-        let rank = match lines.last() {
-            Some((_, last)) if last.score == score => last.rank,
-            _ => u32::try_from(at + 1).unwrap_or(u32::MAX),
-        };
-        let sums = standing.now(board.timeframe());
-        let then = before.get(index).copied().flatten();
-        let line = Line {
-            subject: &standing.subject,
-            rank,
-            score,
-            tasks: u64::try_from(sums.tasks).unwrap_or(0),
-            rewards: sums.rewards,
-            change: then.map(|then| i64::from(then) - i64::from(rank)),
-        };
-        lines.push((index, line));
+/// What is sorted is one number per contributor, not figures: its upper half is the score's
+/// [`Figure::magnitude`], turned round, its lower half the precedence.
+fn rank(scores: &[Figure], precedence: &[u32]) -> Vec<Ranked> {
+    let mut keys: Vec<u128> = Vec::with_capacity(precedence.len());
+    for (place, index) in (0_u64..).zip(precedence) {
+        let score = figure(scores, *index);
+        if score.is_positive() {
+            keys.push(u128::from(!score.magnitude()) << 64 | u128::from(place));
+        }
     }
-    lines
-}
-
-/// The rank of each of `standings` a day ago; `None` for those without a score then.
-fn ranks_a_day_ago(board: Board, standings: &[Standing]) -> Vec<Option<u32>> {
-    let mut entries: Vec<(Figure, usize)> = standings
-        .iter()
-        .enumerate()
-        .map(|(index, standing)| (standing.score_a_day_ago(board), index))
-        .filter(|(score, _)| score.is_positive())
-        .collect();
-    entries.sort_unstable_by_key(|(score, _)| Reverse(*score));
-    let mut ranks = vec![None; standings.len()];
+    keys.sort_unstable();
+    let index_of = |key: u128| {
+        let place = usize::try_from(key & u128::from(u32::MAX)).unwrap_or(usize::MAX);
+        precedence.get(place).copied().unwrap_or(u32::MAX)
+    };
+    let mut ranked: Vec<Ranked> =
+        keys.iter().map(|key| Ranked { index: index_of(*key), rank: 0 }).collect();
+    // Magnitudes are coarser than figures: figures of one magnitude are compared as they are, by a
+    // sort that leaves equals where they are.
+    let mut start = 0;
+    for run in keys.chunk_by(|a, b| a >> 64 == b >> 64) {
+        if let Some(run) = ranked.get_mut(start..start + run.len())
+            && run.len() > 1
+            && !run.is_sorted_by_key(|r| Reverse(figure(scores, r.index)))
+        {
+            run.sort_by_key(|r| Reverse(figure(scores, r.index)));
+        }
+        start += run.len();
+    }
     let mut last = (Figure::ZERO, 0);
-    for (at, (score, index)) in entries.into_iter().enumerate() {
+    for (ranked, place) in ranked.iter_mut().zip(1_u32..) {
+        let score = figure(scores, ranked.index);
         if score != last.0 {
-            last = (score, u32::try_from(at + 1).unwrap_or(u32::MAX));
+            last = (score, place);
         }
-        if let Some(rank) = ranks.get_mut(index) {
-            *rank = Some(last.1);
-        }
+        ranked.rank = last.1;
     }
-    ranks
+    ranked
 }
 
 #[cfg(test)]
@@ -138,6 +291,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::super::board::{Kind, Scope};
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     fn board(timeframe: Timeframe, metric: Metric) -> Board {
         Board::new(Scope::Identities, Kind::Boinc, timeframe, metric).unwrap()
@@ -147,13 +302,25 @@ mod tests {
         Sums { tasks, credits: Figure::whole(tasks * 10), rewards: Figure::whole(tasks * 100) }
     }
 
-    fn ranked(board: Board, standings: &[Standing]) -> Vec<Line<'_>> {
-        assert!(standings.is_sorted_by_key(|standing| &standing.subject));
-        let lines = rank(board, standings);
-        for (index, line) in &lines {
-            assert_eq!(standings[*index].subject, line.subject);
+    fn standings(rows: &[Standing]) -> Standings {
+        let mut standings = Standings::new();
+        rows.iter().for_each(|row| standings.push(row).unwrap());
+        standings
+    }
+
+    fn ranked(board: Board, standings: &Standings) -> Vec<Line<'_>> {
+        let ranking = Ranking::new(board, standings, &standings.by_precedence());
+        let lines: Vec<Line<'_>> = ranking.lines().collect();
+        assert_eq!(lines.len(), ranking.len());
+        let places = ranking.places();
+        for (index, place) in (0..).zip(&places) {
+            let line = place.map(|place| lines[usize::try_from(place.position).unwrap()]);
+            let subject = standings.subject(index);
+            let there = lines.iter().find(|line| line.subject == subject).copied();
+            assert_eq!(line, there);
+            assert_eq!(place.map(|place| place.rank), there.map(|line| line.rank));
         }
-        lines.into_iter().map(|(_, line)| line).collect()
+        lines
     }
 
     fn standing(subject: u8, last_at: i64, all: i64, day: i64) -> Standing {
@@ -169,23 +336,23 @@ mod tests {
 
     #[test]
     fn equal_scores_share_a_rank_and_movement_is_against_yesterday() {
-        let standings = [
+        let standings = standings(&[
             // 9 in all, 5 of them today: 4 yesterday.
             standing(1, 50, 9, 5),
+            // A newcomer.
+            standing(4, 70, 1, 1),
             // The same 9, reached earlier: 9 yesterday.
             standing(2, 40, 9, 0),
             // 12, all but 2 yesterday.
             standing(3, 60, 12, 2),
-            // A newcomer.
-            standing(4, 70, 1, 1),
             // Nothing counted any more.
             standing(5, 10, 0, 0),
-        ];
+        ]);
         let lines = ranked(board(Timeframe::All, Metric::Tasks), &standings);
         let seen: Vec<_> = lines.iter().map(|l| (l.subject[0], l.rank, l.change)).collect();
         // Yesterday: 3 with 10, 2 with 9, 1 with 4.
         assert_eq!(seen, [(3, 1, Some(0)), (2, 2, Some(0)), (1, 2, Some(1)), (4, 4, None)]);
-        assert_eq!(lines[0].rewards.to_string(), "1200");
+        assert_eq!((lines[0].tasks, lines[0].rewards.to_string()), (12, "1200".to_owned()));
         let day = ranked(board(Timeframe::Day, Metric::Credits), &standings);
         let seen: Vec<_> =
             day.iter().map(|l| (l.subject[0], l.rank, l.score.to_string())).collect();
@@ -197,19 +364,60 @@ mod tests {
 
     #[test]
     fn ties_are_ordered_by_reach_then_subject() {
-        let standings = [standing(7, 5, 3, 0), standing(8, 4, 3, 0), standing(9, 5, 3, 0)];
+        let rows = [standing(9, 5, 3, 0), standing(8, 4, 3, 0), standing(7, 5, 3, 0)];
+        let standings = standings(&rows);
         let lines = ranked(board(Timeframe::All, Metric::Rewards), &standings);
         let seen: Vec<_> = lines.iter().map(|l| (l.subject[0], l.rank)).collect();
         assert_eq!(seen, [(8, 1), (7, 1), (9, 1)]);
+        let subjects: Vec<u8> =
+            standings.by_subject().into_iter().map(|index| standings.subject(index)[0]).collect();
+        assert_eq!(subjects, [7, 8, 9]);
     }
 
     #[test]
     fn recent_average_has_no_yesterday() {
         let mut one = standing(1, 5, 3, 0);
         one.recent_average = Figure::atto(99_740_000_000_000_000_000);
-        let standings = [one];
+        let standings = standings(&[one]);
         let lines = ranked(board(Timeframe::Week, Metric::RecentAverageCredit), &standings);
         assert_eq!(lines[0].score.to_string(), "99.74");
         assert_eq!((lines[0].tasks, lines[0].change), (0, None));
+    }
+
+    #[test]
+    fn a_subject_of_another_length_is_refused() {
+        let mut standings = standings(&[standing(1, 5, 3, 0)]);
+        let other = Standing { subject: vec![1; 16], ..Standing::default() };
+        assert_eq!(standings.push(&other).unwrap_err().code(), "corrupt");
+    }
+
+    /// Figures that lie close together, of which many are equal or of one magnitude.
+    fn close() -> impl Strategy<Value = Figure> {
+        let parts = (0..2_u128, 0..3_u64, 0..3_u64, any::<bool>());
+        parts.prop_map(|(high, whole, fraction, large)| {
+            let whole = if large { whole + (1 << 59) } else { whole };
+            Figure::from_parts(high << 100, whole, fraction).unwrap()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn ranks_follow_from_the_scores_alone(scores in vec(close(), 0..60)) {
+            let count = u32::try_from(scores.len()).unwrap();
+            // Any order of precedence does.
+            let precedence: Vec<u32> = (0..count).rev().collect();
+            let seen = rank(&scores, &precedence);
+            let mut expected: Vec<u32> = precedence.clone();
+            expected.retain(|index| figure(&scores, *index).is_positive());
+            expected.sort_by_key(|index| Reverse(figure(&scores, *index)));
+            prop_assert_eq!(seen.iter().map(|r| r.index).collect::<Vec<_>>(), expected);
+            for ranked in seen {
+                let own = figure(&scores, ranked.index);
+                let better = scores.iter().filter(|score| **score > own).count();
+                prop_assert_eq!(at(ranked.rank), better + 1);
+            }
+        }
     }
 }

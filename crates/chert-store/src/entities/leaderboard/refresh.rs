@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::board::{Board, Kind, Scope};
-use super::ranking::Standing;
-use super::snapshot::{Marks, confirm, encode_group, insert, load_marks};
+use super::ranking::Standings;
+use super::snapshot::{
+    Marks, Part, confirm, encode_group, insert, insert_places, load_marks, next_place_set,
+};
 use super::{IdentityChanges, figures, percentile};
 use crate::entities::event::{EventType, NewEvent, put_events};
 use crate::locks::AdvisoryLock;
@@ -197,22 +199,36 @@ impl Written {
 async fn write_group(
     db: &mut PgConnection,
     (scope, kind): (Scope, Kind),
-    standings: Vec<Standing>,
+    standings: Standings,
     marks: &Marks,
     now_ms: i64,
 ) -> Result<Written, StoreError> {
     let mut written = Written { new: Vec::new(), same: Vec::new() };
-    let mut boards = encode_group(scope, kind, standings);
-    while let Some(encoded) = boards.recv().await {
-        match marks.newest.get(&encoded.board.to_string()) {
-            Some(head) if head.digest == encoded.digest => written.same.push(head.snapshot_id),
-            _ => {
-                let insert = timed!("insert_leaderboard", insert(db, &encoded, marks, now_ms));
-                written.new.push((encoded.board, insert.await?));
+    let place_set = match scope {
+        Scope::Identities => Some(next_place_set(db).await?),
+        Scope::Addresses => None,
+    };
+    let mut complete = false;
+    let mut parts = encode_group(scope, kind, standings);
+    while let Some(part) = parts.recv().await {
+        match part {
+            Part::Board(encoded) => match marks.newest.get(&encoded.board.to_string()) {
+                Some(head) if head.digest == encoded.digest => written.same.push(head.snapshot_id),
+                _ => {
+                    let insert = insert(db, &encoded, place_set, marks, now_ms);
+                    let id = timed!("insert_leaderboard", insert).await?;
+                    written.new.push((encoded.board, id));
+                }
+            },
+            Part::Places(rows) => {
+                if let Some(place_set) = place_set.filter(|_| !written.new.is_empty()) {
+                    timed!("insert_places", insert_places(db, place_set, &rows)).await?;
+                }
+                complete = true;
             }
         }
     }
-    if written.new.len() + written.same.len() != Board::group(scope, kind).len() {
+    if !complete {
         return Err(StoreError::Batch("ranking the leaderboards was cut short".to_owned()));
     }
     Ok(written)

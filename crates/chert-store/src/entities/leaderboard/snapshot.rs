@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use tokio::sync::mpsc;
 
 use super::board::{Board, Kind, Scope};
-use super::encoding::{Line, PAGE_ROWS, PLACE_ROWS, Place, encode_page, encode_places};
-use super::ranking::{Standing, rank};
+use super::encoding::{Line, PAGE_ROWS, PLACE_ROWS, Places, encode_page, encode_places};
+use super::ranking::{Ranking, Standings};
 use crate::StoreError;
 use crate::copy::CopyBuffer;
 
@@ -41,8 +41,16 @@ pub(super) struct Encoded {
     pub participants: i64,
     pub digest: Vec<u8>,
     pages: Vec<Vec<u8>>,
-    /// First subject and body.
-    places: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What ranking a group gives, in this order.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// Each board.
+    Board(Encoded),
+    /// Where everybody stands on them: first subject and body of each row. Nothing for accounts,
+    /// of which nobody asks where they stand.
+    Places(Vec<(Vec<u8>, Vec<u8>)>),
 }
 
 /// Reads the marks of some boards. Index: `leaderboard_snapshots_board`.
@@ -86,82 +94,91 @@ const ENCODED_AHEAD: usize = 2;
 
 /// Ranks and encodes the boards of one scope and kind, off the runtime's threads and while the
 /// boards before are being written.
-pub(super) fn encode_group(
-    scope: Scope,
-    kind: Kind,
-    mut standings: Vec<Standing>,
-) -> mpsc::Receiver<Encoded> {
+pub(super) fn encode_group(scope: Scope, kind: Kind, standings: Standings) -> mpsc::Receiver<Part> {
     let (sender, receiver) = mpsc::channel(ENCODED_AHEAD);
     tokio::task::spawn_blocking(move || {
-        standings.sort_unstable_by(|a, b| a.subject.cmp(&b.subject));
+        let precedence = standings.by_precedence();
+        let mut columns = Vec::new();
         for board in Board::group(scope, kind) {
+            let ranking = Ranking::new(board, &standings, &precedence);
+            if scope == Scope::Identities {
+                columns.push(ranking.places());
+            }
             // Nobody waits any more.
-            if sender.blocking_send(encode(board, &standings)).is_err() {
+            if sender.blocking_send(Part::Board(encode(board, &ranking))).is_err() {
                 return;
             }
         }
+        // Nor does it matter whether anybody still does.
+        let _ = sender.blocking_send(Part::Places(rows_of_places(&standings, &columns)));
     });
     receiver
 }
 
-fn encode(board: Board, standings: &[Standing]) -> Encoded {
-    let ranked = rank(board, standings);
-    let places = match board.scope() {
-        Scope::Identities => places_of(&ranked, standings),
-        // Nobody asks where an account stands.
-        Scope::Addresses => Vec::new(),
-    };
-    let lines: Vec<Line<'_>> = ranked.into_iter().map(|(_, line)| line).collect();
-    let pages: Vec<Vec<u8>> = lines.chunks(PAGE_ROWS).map(encode_page).collect();
+fn encode(board: Board, ranking: &Ranking<'_>) -> Encoded {
+    let mut lines = ranking.lines();
+    let mut page: Vec<Line<'_>> = Vec::with_capacity(PAGE_ROWS);
+    let mut pages = Vec::with_capacity(ranking.len().div_ceil(PAGE_ROWS));
     // A board without lines has a digest, too.
     let mut digest = Sha256::new();
-    for page in &pages {
-        digest.update(page);
+    loop {
+        page.clear();
+        page.extend(lines.by_ref().take(PAGE_ROWS));
+        if page.is_empty() {
+            break;
+        }
+        let bytes = encode_page(&page);
+        digest.update(&bytes);
+        pages.push(bytes);
     }
-    Encoded {
-        board,
-        participants: i64::try_from(lines.len()).unwrap_or(i64::MAX),
-        digest: digest.finalize().to_vec(),
-        pages,
-        places,
-    }
+    let participants = i64::try_from(ranking.len()).unwrap_or(i64::MAX);
+    Encoded { board, participants, digest: digest.finalize().to_vec(), pages }
 }
 
-/// Where everybody stands, by subject, which is the order of `standings`.
-fn places_of(ranked: &[(usize, Line<'_>)], standings: &[Standing]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut by_subject: Vec<Option<Place>> = vec![None; standings.len()];
-    for (position, (index, line)) in ranked.iter().enumerate() {
-        if let Some(slot) = by_subject.get_mut(*index) {
-            let position = u32::try_from(position).unwrap_or(u32::MAX);
-            *slot = Some(Place { position, rank: line.rank });
+/// Where everybody who is on a board stands, by subject. `columns` have a place for each index.
+fn rows_of_places(standings: &Standings, columns: &[Places]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut rows = Vec::new();
+    let mut row: Vec<(&[u8], Places)> = Vec::with_capacity(PLACE_ROWS);
+    let mut end = |row: &mut Vec<(&[u8], Places)>| {
+        if let Some((first, _)) = row.first() {
+            rows.push((first.to_vec(), encode_places(row)));
+            row.clear();
+        }
+    };
+    for index in standings.by_subject() {
+        let at = usize::try_from(index).unwrap_or(usize::MAX);
+        let places: Places = columns.iter().map(|c| c.get(at).copied().flatten()).collect();
+        if places.iter().any(Option::is_some) {
+            row.push((standings.subject(index), places));
+        }
+        if row.len() == PLACE_ROWS {
+            end(&mut row);
         }
     }
-    let places: Vec<(&[u8], Place)> = standings
-        .iter()
-        .zip(by_subject)
-        .filter_map(|(standing, place)| Some((standing.subject.as_slice(), place?)))
-        .collect();
-    let chunks = places.chunks(PLACE_ROWS);
-    chunks.filter_map(|c| c.first().map(|(first, _)| (first.to_vec(), encode_places(c)))).collect()
+    end(&mut row);
+    rows
 }
 
-/// Writes a board as a new snapshot and gives its number.
+/// Writes a board as a new snapshot and gives its number. Its places are to be written as set
+/// `place_set` in the same transaction.
 pub(super) async fn insert(
     db: &mut PgConnection,
     encoded: &Encoded,
+    place_set: Option<i64>,
     marks: &Marks,
     now_ms: i64,
 ) -> Result<i64, StoreError> {
     let snapshot_id = sqlx::query_scalar!(
         "INSERT INTO leaderboard_snapshots (board, participants, computed_at, hour, generation,
-                                            digest)
-         VALUES ($1, $2, $3, $4, $5, $6) RETURNING snapshot_id",
+                                            digest, place_set)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING snapshot_id",
         encoded.board.to_string(),
         encoded.participants,
         now_ms,
         marks.hour,
         marks.generation,
-        encoded.digest
+        encoded.digest,
+        place_set
     )
     .fetch_one(&mut *db)
     .await?;
@@ -172,14 +189,28 @@ pub(super) async fn insert(
     let statement =
         "COPY leaderboard_pages (snapshot_id, page_no, body) FROM STDIN (FORMAT binary)";
     pages.send(db, statement).await?;
+    Ok(snapshot_id)
+}
+
+/// The number of a new set of places.
+pub(super) async fn next_place_set(db: &mut PgConnection) -> Result<i64, StoreError> {
+    let number = sqlx::query_scalar!(r#"SELECT nextval('leaderboard_place_sets') AS "number!""#);
+    Ok(number.fetch_one(db).await?)
+}
+
+/// Writes a set of places.
+pub(super) async fn insert_places(
+    db: &mut PgConnection,
+    place_set: i64,
+    rows: &[(Vec<u8>, Vec<u8>)],
+) -> Result<(), StoreError> {
     let mut places = CopyBuffer::new(3);
-    for (first, body) in &encoded.places {
-        places.row().i64(snapshot_id).bytes(Some(first)).bytes(Some(body));
+    for (first, body) in rows {
+        places.row().i64(place_set).bytes(Some(first)).bytes(Some(body));
     }
     let statement =
-        "COPY leaderboard_places (snapshot_id, first_subject, body) FROM STDIN (FORMAT binary)";
-    places.send(db, statement).await?;
-    Ok(snapshot_id)
+        "COPY leaderboard_places (place_set, first_subject, body) FROM STDIN (FORMAT binary)";
+    places.send(db, statement).await
 }
 
 /// Notes that the newest snapshots of some boards were found to be what they should be.

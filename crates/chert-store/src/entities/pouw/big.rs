@@ -55,6 +55,10 @@ impl Big {
         Self(limbs)
     }
 
+    pub(super) fn is_zero(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn pow2(exponent: u32) -> Self {
         (0..exponent).fold(Self::from_u128(1), |power, _| {
             let mut carry = 0;

@@ -82,9 +82,14 @@ impl RacClock {
             .ok_or_else(|| corrupt("rac_weight", rac_weight))?;
         let today = Big::parse(credits_today, CREDIT_SCALE)
             .ok_or_else(|| corrupt("credits", credits_today))?;
-        // Less than today's part: the two figures are not of one snapshot.
-        let before = sum.minus(&today.times(&self.weight_today));
-        let before = before.unwrap_or_else(|| Big::from_u128(0));
+        let before = match today.is_zero() {
+            // As of most contributors, and a product and a difference take longer than the rest.
+            true => sum,
+            // Less than today's part: the two figures are not of one snapshot.
+            false => {
+                sum.minus(&today.times(&self.weight_today)).unwrap_or_else(|| Big::from_u128(0))
+            }
+        };
         let atto = 1e18;
         let yesterday =
             before.ratio(&self.weight_yesterday) / atto * -(-1.0_f64 / 7.0 * LN_2).exp_m1();

@@ -3,7 +3,7 @@
 use silica_models::IdentityId;
 use sqlx::PgExecutor;
 
-use crate::entities::leaderboard::{find_place, percentile_hundredths};
+use crate::entities::leaderboard::{Board, find_place, percentile_boards, percentile_hundredths};
 use crate::entities::pouw::RacClock;
 use crate::privacy::Guarded;
 use crate::read::{checkpoint_of, no_checkpoint, present, timed};
@@ -49,11 +49,12 @@ pub struct Ranking {
 impl Ranking {
     fn read(
         identity: &IdentityId,
+        board: Option<Board>,
         participants: Option<i64>,
         places: Option<&[u8]>,
     ) -> Result<Self, StoreError> {
-        let place = match places {
-            Some(body) => find_place(body, identity.as_bytes())?,
+        let place = match board.zip(places) {
+            Some((board, body)) => find_place(body, identity.as_bytes(), board.column())?,
             None => None,
         };
         Ok(Self { rank: place.map(|place| place.rank), of: participants })
@@ -105,21 +106,21 @@ pub async fn get_stats(
            LEFT JOIN pouw_stats p ON p.identity_id = $1
            LEFT JOIN pouw_scores s ON s.scope = 1 AND s.work_kind = 1 AND s.subject = $1
            LEFT JOIN LATERAL (
-               SELECT snapshot_id, participants FROM leaderboard_snapshots
+               SELECT place_set, participants FROM leaderboard_snapshots
                WHERE board = 'identities/nuw/all/tasks' ORDER BY snapshot_id DESC LIMIT 1
            ) n ON TRUE
            LEFT JOIN LATERAL (
                SELECT body FROM leaderboard_places
-               WHERE snapshot_id = n.snapshot_id AND first_subject <= $1
+               WHERE place_set = n.place_set AND first_subject <= $1
                ORDER BY first_subject DESC LIMIT 1
            ) np ON TRUE
            LEFT JOIN LATERAL (
-               SELECT snapshot_id, participants FROM leaderboard_snapshots
+               SELECT place_set, participants FROM leaderboard_snapshots
                WHERE board = 'identities/boinc/all/credits' ORDER BY snapshot_id DESC LIMIT 1
            ) b ON TRUE
            LEFT JOIN LATERAL (
                SELECT body FROM leaderboard_places
-               WHERE snapshot_id = b.snapshot_id AND first_subject <= $1
+               WHERE place_set = b.place_set AND first_subject <= $1
                ORDER BY first_subject DESC LIMIT 1
            ) bp ON TRUE
            WHERE c.pipeline = 'chain'"#,
@@ -129,6 +130,8 @@ pub async fn get_stats(
     let row = timed!("get_pouw_stats", statement.fetch_optional(db)).await?;
     let row = row.ok_or_else(no_checkpoint)?;
     let checkpoint = checkpoint_of!(row);
+    // The statement names them, too.
+    let [nuw, boinc] = percentile_boards();
     let stats = PouwStats {
         total_nuw_completed: row.total_nuw_completed,
         total_boinc_credits: present("pouw_stats.total_boinc_credits", row.total_boinc_credits)?,
@@ -136,8 +139,8 @@ pub async fn get_stats(
         pending_rewards: present("pouw_stats.pending_rewards", row.pending_rewards)?,
         work_breakdown: present("pouw_stats.work_breakdown", row.work_breakdown)?,
         recent_average_credit: clock.credits(&row.weight, &row.today).ok().map(|c| c.to_string()),
-        nuw: Ranking::read(identity, row.nuw_of, row.nuw_places.as_deref())?,
-        boinc: Ranking::read(identity, row.boinc_of, row.boinc_places.as_deref())?,
+        nuw: Ranking::read(identity, nuw, row.nuw_of, row.nuw_places.as_deref())?,
+        boinc: Ranking::read(identity, boinc, row.boinc_of, row.boinc_places.as_deref())?,
         active_since: row.active_since,
         last_contribution: row.last_contribution,
         updated_at: row.updated_at,

@@ -1,0 +1,44 @@
+-- Boards of 100 k contributors are written every few seconds, so that what a row costs counts
+-- (docs/decisions/0017-leaderboard-snapshots.md). All of this is derived: the first refresh writes
+-- it again.
+TRUNCATE leaderboard_snapshots, leaderboard_pages, leaderboard_places;
+
+-- The complement of public_identities, which is small: asking a hundred thousand contributors
+-- whether they are hidden is much less than asking whether they are among all the public ones.
+CREATE VIEW hidden_identities AS
+    SELECT identity_id FROM identities WHERE stats_visibility <> 'public';
+CREATE INDEX identities_hidden ON identities (identity_id) WHERE stats_visibility <> 'public';
+
+-- Where identities stand: one set for all boards of a kind, as only the newest is ever asked for.
+-- Many identities to a row, sorted by subject, encoded by store/entities/leaderboard.
+DROP TABLE leaderboard_places;
+CREATE SEQUENCE leaderboard_place_sets;
+CREATE TABLE leaderboard_places (
+    place_set     BIGINT NOT NULL,
+    first_subject BYTEA NOT NULL,
+    body          BYTEA NOT NULL,
+    PRIMARY KEY (place_set, first_subject)
+);
+ALTER TABLE leaderboard_places ALTER COLUMN body SET STORAGE EXTERNAL;
+ALTER TABLE leaderboard_places SET (toast_tuple_target = 8160);
+-- The set in which a board has a column; none for boards of addresses.
+ALTER TABLE leaderboard_snapshots ADD COLUMN place_set BIGINT;
+CREATE INDEX leaderboard_snapshots_places ON leaderboard_snapshots (place_set);
+
+-- Pages and places go with their snapshots, by a statement for all of them: a referential check of
+-- every page written costs as much as ranking.
+ALTER TABLE leaderboard_pages DROP CONSTRAINT leaderboard_pages_snapshot_id_fkey;
+CREATE FUNCTION chert_snapshots_gone() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM leaderboard_pages p USING gone g WHERE p.snapshot_id = g.snapshot_id;
+    DELETE FROM leaderboard_places p
+    USING (SELECT DISTINCT place_set FROM gone WHERE place_set IS NOT NULL) g
+    WHERE p.place_set = g.place_set
+      AND NOT EXISTS (SELECT 1 FROM leaderboard_snapshots s WHERE s.place_set = g.place_set);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER leaderboard_snapshots_gone
+    AFTER DELETE ON leaderboard_snapshots REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION chert_snapshots_gone();
