@@ -31,11 +31,14 @@ ALTER TABLE leaderboard_pages DROP CONSTRAINT leaderboard_pages_snapshot_id_fkey
 CREATE FUNCTION chert_snapshots_gone() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM leaderboard_pages p USING gone g WHERE p.snapshot_id = g.snapshot_id;
-    DELETE FROM leaderboard_places p
-    USING (SELECT DISTINCT place_set FROM gone WHERE place_set IS NOT NULL) g
-    WHERE p.place_set = g.place_set
-      AND NOT EXISTS (SELECT 1 FROM leaderboard_snapshots s WHERE s.place_set = g.place_set);
+    -- An array, so that pages are found by their key: of a join with the removed snapshots, whose
+    -- number it does not know, the planner reads all pages.
+    DELETE FROM leaderboard_pages WHERE snapshot_id = ANY (ARRAY(SELECT snapshot_id FROM gone));
+    -- All that no snapshot has any more: of two that remove the last ones of a set at the same time,
+    -- neither sees the other.
+    DELETE FROM leaderboard_places WHERE place_set = ANY (ARRAY(
+        SELECT p.place_set FROM (SELECT DISTINCT place_set FROM leaderboard_places) p
+        WHERE NOT EXISTS (SELECT 1 FROM leaderboard_snapshots s WHERE s.place_set = p.place_set)));
     RETURN NULL;
 END
 $$;

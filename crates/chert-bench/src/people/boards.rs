@@ -103,9 +103,15 @@ const NEXT_CHANGE: &str = "WITH changed AS (
     WHERE feed = 'work' AND EXISTS (SELECT 1 FROM changed) RETURNING generation";
 
 /// The generation that the newest snapshots of all boards show.
-const SHOWN: &str = "SELECT min(generation) FROM (
-        SELECT DISTINCT ON (board) generation FROM leaderboard_snapshots
-        ORDER BY board, snapshot_id DESC) newest";
+const SHOWN: &str = "WITH RECURSIVE boards AS (
+        (SELECT board FROM leaderboard_snapshots ORDER BY board LIMIT 1)
+        UNION ALL
+        SELECT (SELECT s.board FROM leaderboard_snapshots s WHERE s.board > b.board
+                ORDER BY s.board LIMIT 1)
+        FROM boards b WHERE b.board IS NOT NULL)
+    SELECT min((SELECT s.generation FROM leaderboard_snapshots s WHERE s.board = b.board
+                ORDER BY s.snapshot_id DESC LIMIT 1))
+    FROM boards b WHERE b.board IS NOT NULL";
 
 /// How old a change is when the last of all boards shows it, while changes come all the time.
 pub(super) async fn live(bench: &mut Bench, people: &People) -> anyhow::Result<()> {

@@ -14,7 +14,8 @@
 use super::figure::Figure;
 use crate::StoreError;
 
-/// Rows in a page.
+/// Rows in a page: about as many as fit into a page of the database, since rows of tables cost more
+/// than bytes.
 pub const PAGE_ROWS: usize = 128;
 /// Subjects in a places row: with the columns of sixteen boards it stays within a database page.
 pub const PLACE_ROWS: usize = 64;
@@ -28,7 +29,8 @@ const FRACTION_DIGITS: u8 = 18;
 /// Set in a figure's first byte where it has an upper half.
 const HAS_HIGH: u8 = 0x80;
 
-const _: () = assert!(PAGE_ROWS <= u8::MAX as usize && PLACE_ROWS <= u8::MAX as usize);
+const _: () = assert!(PAGE_ROWS <= u8::MAX as usize);
+const _: () = assert!(PLACE_ROWS <= u8::MAX as usize);
 
 /// A line of a board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

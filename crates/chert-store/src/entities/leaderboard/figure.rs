@@ -61,13 +61,6 @@ impl Figure {
         (self.high, self.whole, self.fraction)
     }
 
-    /// Its whole part as a count.
-    pub(super) fn count(self) -> u64 {
-        let whole =
-            self.high.saturating_mul(u128::from(PART_END)).saturating_add(self.whole.into());
-        u64::try_from(whole).unwrap_or(u64::MAX)
-    }
-
     /// `true` above zero.
     pub fn is_positive(self) -> bool {
         self != Self::ZERO
@@ -205,7 +198,6 @@ mod tests {
         }
         assert_eq!(Figure::whole(7).to_string(), "7");
         assert_eq!(Figure::whole(-7), Figure::ZERO);
-        assert_eq!(Figure::whole(i64::MAX).count(), i64::MAX.unsigned_abs());
         assert_eq!(Figure::atto(99_740_001_000_000_000_000).to_string(), "99.740001");
     }
 

@@ -16,11 +16,11 @@ const READ_MEMORY: &str = "SELECT set_config('work_mem', '64MB', TRUE)";
 /// Takes up the rows of either statement below.
 macro_rules! collect {
     ($rows:expr, $clock:expr) => {{
-        let (mut rows, mut standings) = ($rows, Standings::new());
+        let (mut rows, mut standings) = ($rows, Standings::default());
         while let Some(row) = rows.try_next().await? {
             standings.push(&standing_of!(row, $clock))?;
         }
-        Ok(standings)
+        Ok(standings.in_order())
     }};
 }
 
@@ -38,7 +38,9 @@ macro_rules! standing_of {
             hours_192: sums(row.tasks_192, row.credits_192, row.rewards_192),
             hours_720: sums(row.tasks_720, row.credits_720, row.rewards_720),
             hours_744: sums(row.tasks_744, row.credits_744, row.rewards_744),
-            recent_average: recent_average($clock, &row.weight, &row.today),
+            recent_average: row
+                .weight
+                .map_or(Figure::ZERO, |w| recent_average($clock, &w, &row.today)),
         }
     }};
 }
@@ -59,7 +61,8 @@ fn recent_average(clock: &RacClock, weight: &str, today: &str) -> Figure {
     }
 }
 
-/// Everybody that may stand on a board of this scope and kind; in a transaction.
+/// Everybody that may stand on a board of this scope and kind; in a transaction. Only BOINC work has
+/// a recent average.
 pub(super) async fn load(
     db: &mut PgConnection,
     scope: Scope,
@@ -98,11 +101,11 @@ async fn identities(
                   s.rewards_720 AS "rewards_720!: Figure",
                   s.tasks_744 AS "tasks_744!", s.credits_744 AS "credits_744!: Figure",
                   s.rewards_744 AS "rewards_744!: Figure",
-                  s.rac_weight::text AS "weight!",
+                  CASE WHEN $1 = 1 THEN s.rac_weight::text END AS weight,
                   COALESCE(t.credits, 0)::text AS "today!"
            FROM pouw_scores s
            LEFT JOIN (SELECT identity_id, sum(credits) AS credits FROM pouw_daily
-                      WHERE day = $2 AND work_kind = $1 GROUP BY identity_id) t
+                      WHERE day = $2 AND work_kind = $1 AND $1 = 1 GROUP BY identity_id) t
                ON t.identity_id = s.subject
            WHERE s.scope = 1 AND s.work_kind = $1
              AND NOT EXISTS (SELECT 1 FROM hidden_identities h WHERE h.identity_id = s.subject)"#,
@@ -135,12 +138,13 @@ async fn accounts(
                   s.rewards_720 AS "rewards_720!: Figure",
                   s.tasks_744 AS "tasks_744!", s.credits_744 AS "credits_744!: Figure",
                   s.rewards_744 AS "rewards_744!: Figure",
-                  s.rac_weight::text AS "weight!",
+                  CASE WHEN $1 = 1 THEN s.rac_weight::text END AS weight,
                   COALESCE(t.credits, 0)::text AS "today!"
            FROM pouw_scores s
            LEFT JOIN (SELECT uuid_send(account_key) AS subject, sum(credits) AS credits
                       FROM pouw_daily
-                      WHERE day = $2 AND work_kind = $1 GROUP BY account_key) t
+                      WHERE day = $2 AND work_kind = $1 AND $1 = 1
+                      GROUP BY account_key) t
                ON t.subject = s.subject
            WHERE s.scope = 0 AND s.work_kind = $1"#,
         kind.code(),

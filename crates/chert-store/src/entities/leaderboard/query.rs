@@ -178,10 +178,10 @@ fn shown(line: &Line<'_>, participants: i64, piece: Piece) -> BoardLine {
     }
 }
 
-// In both statements: a page's body starts with three bytes, then come its subjects, each of the
-// same length (see encoding.rs). `|| ''` reads the body once and not once per subject. The look-ups
-// stand behind limits, so that they stay look-ups however many rows the planner expects. The lines
-// come as arrays in one row, each page's body with its first line.
+// In both statements: a page has 128 lines (`PAGE_ROWS`); its body starts with three bytes, then come
+// its subjects, each of the same length (see encoding.rs). `|| ''` reads the body once and not once
+// per subject. The look-ups stand behind limits, so that they stay look-ups however many rows the
+// planner expects. The lines come as arrays in one row, each page's body with its first line.
 
 async fn identities(
     db: impl PgExecutor<'_>,

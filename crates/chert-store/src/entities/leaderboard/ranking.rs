@@ -1,12 +1,12 @@
 //! From the figures of all contributors to the order of a board. Pure.
 //!
-//! Figures are kept by column: a board reads two or three of some twenty, of everybody, and 48 boards
-//! are made at once.
+//! A board reads one or two of seven windows, of everybody, and 48 boards are made at once: so each
+//! window is kept by itself, and everybody in the order that decides between equals.
 
 use std::cmp::Reverse;
 
 use super::board::{Board, Metric, Timeframe};
-use super::encoding::{Line, Place};
+use super::encoding::{Line, Place, Places};
 use super::figure::Figure;
 use crate::StoreError;
 
@@ -35,56 +35,39 @@ pub(super) struct Standing {
     pub recent_average: Figure,
 }
 
-/// [`Sums`] of everybody.
-#[derive(Debug, Default)]
-struct Window {
-    tasks: Vec<Figure>,
-    credits: Vec<Figure>,
-    rewards: Vec<Figure>,
-}
-
-impl Window {
-    fn push(&mut self, sums: &Sums) {
-        self.tasks.push(Figure::whole(sums.tasks));
-        self.credits.push(sums.credits);
-        self.rewards.push(sums.rewards);
-    }
-
-    fn of(&self, metric: Metric) -> &[Figure] {
+impl Sums {
+    fn of(&self, metric: Metric) -> Figure {
         match metric {
-            Metric::Tasks => &self.tasks,
-            Metric::Credits => &self.credits,
-            Metric::Rewards => &self.rewards,
+            Metric::Tasks => Figure::whole(self.tasks),
+            Metric::Credits => self.credits,
+            Metric::Rewards => self.rewards,
             // Not a sum over a stretch of time.
-            Metric::RecentAverageCredit => &[],
+            Metric::RecentAverageCredit => Figure::ZERO,
         }
     }
 }
 
-/// Everybody's figures. A contributor has the same index in every column.
+/// Everybody's figures. A contributor has the same index in every part: its place among all by who
+/// was there first and then by subject.
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     /// All subjects one after another, each of `width` bytes.
     subjects: Vec<u8>,
     width: usize,
     last_at: Vec<i64>,
-    all: Window,
-    hours_24: Window,
-    hours_48: Window,
-    hours_168: Window,
-    hours_192: Window,
-    hours_720: Window,
-    hours_744: Window,
+    all: Vec<Sums>,
+    hours_24: Vec<Sums>,
+    hours_48: Vec<Sums>,
+    hours_168: Vec<Sums>,
+    hours_192: Vec<Sums>,
+    hours_720: Vec<Sums>,
+    hours_744: Vec<Sums>,
     recent_average: Vec<Figure>,
 }
 
 impl Standings {
-    /// Nobody yet.
-    pub(super) fn new() -> Self {
-        Self::default()
-    }
-
-    /// Takes one up; subjects of one board are all of the same length.
+    /// Takes one up; subjects of one board are all of the same length. Afterwards
+    /// [`Self::in_order`] is to be called.
     pub(super) fn push(&mut self, standing: &Standing) -> Result<(), StoreError> {
         if self.last_at.is_empty() {
             self.width = standing.subject.len();
@@ -94,19 +77,46 @@ impl Standings {
         }
         self.subjects.extend_from_slice(&standing.subject);
         self.last_at.push(standing.last_at);
-        self.all.push(&standing.all);
-        self.hours_24.push(&standing.hours_24);
-        self.hours_48.push(&standing.hours_48);
-        self.hours_168.push(&standing.hours_168);
-        self.hours_192.push(&standing.hours_192);
-        self.hours_720.push(&standing.hours_720);
-        self.hours_744.push(&standing.hours_744);
+        self.all.push(standing.all);
+        self.hours_24.push(standing.hours_24);
+        self.hours_48.push(standing.hours_48);
+        self.hours_168.push(standing.hours_168);
+        self.hours_192.push(standing.hours_192);
+        self.hours_720.push(standing.hours_720);
+        self.hours_744.push(standing.hours_744);
         self.recent_average.push(standing.recent_average);
         Ok(())
     }
 
+    /// The same in the order of indices.
+    pub(super) fn in_order(self) -> Self {
+        fn ordered<T: Copy>(order: &[u32], column: &[T]) -> Vec<T> {
+            order.iter().filter_map(|index| column.get(at(*index)).copied()).collect()
+        }
+        let mut order = self.indices();
+        let last_at = |index: u32| self.last_at.get(at(index)).copied();
+        order.sort_unstable_by_key(|index| (last_at(*index), self.subject(*index)));
+        Self {
+            subjects: order.iter().flat_map(|index| self.subject(*index)).copied().collect(),
+            width: self.width,
+            last_at: ordered(&order, &self.last_at),
+            all: ordered(&order, &self.all),
+            hours_24: ordered(&order, &self.hours_24),
+            hours_48: ordered(&order, &self.hours_48),
+            hours_168: ordered(&order, &self.hours_168),
+            hours_192: ordered(&order, &self.hours_192),
+            hours_720: ordered(&order, &self.hours_720),
+            hours_744: ordered(&order, &self.hours_744),
+            recent_average: ordered(&order, &self.recent_average),
+        }
+    }
+
     fn len(&self) -> usize {
         self.last_at.len()
+    }
+
+    fn indices(&self) -> Vec<u32> {
+        (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).collect()
     }
 
     /// The subject at an index; empty beyond the last.
@@ -115,7 +125,14 @@ impl Standings {
         self.subjects.get(start..start + self.width).unwrap_or_default()
     }
 
-    fn now(&self, timeframe: Timeframe) -> &Window {
+    /// Everybody by subject.
+    pub(super) fn by_subject(&self) -> Vec<u32> {
+        let mut order = self.indices();
+        order.sort_unstable_by_key(|index| self.subject(*index));
+        order
+    }
+
+    fn now(&self, timeframe: Timeframe) -> &[Sums] {
         match timeframe {
             Timeframe::Day => &self.hours_24,
             Timeframe::Week => &self.hours_168,
@@ -124,10 +141,10 @@ impl Standings {
         }
     }
 
-    fn scores(&self, board: Board) -> &[Figure] {
+    fn scores(&self, board: Board) -> Vec<Figure> {
         match board.metric() {
-            Metric::RecentAverageCredit => &self.recent_average,
-            metric => self.now(board.timeframe()).of(metric),
+            Metric::RecentAverageCredit => self.recent_average.clone(),
+            metric => self.now(board.timeframe()).iter().map(|sums| sums.of(metric)).collect(),
         }
     }
 
@@ -142,27 +159,8 @@ impl Standings {
             Timeframe::All => &self.all,
         };
         let metric = board.metric();
-        let last_day = self.hours_24.of(metric);
-        longer.of(metric).iter().zip(last_day).map(|(l, day)| l.without(*day)).collect()
-    }
-
-    /// Everybody by subject.
-    pub(super) fn by_subject(&self) -> Vec<u32> {
-        let mut order = self.indices();
-        order.sort_unstable_by_key(|index| self.subject(*index));
-        order
-    }
-
-    /// Everybody in the order that decides between equals: who reached it first, then by subject.
-    pub(super) fn by_precedence(&self) -> Vec<u32> {
-        let mut order = self.indices();
-        let last_at = |index: u32| self.last_at.get(at(index)).copied();
-        order.sort_unstable_by_key(|index| (last_at(*index), self.subject(*index)));
-        order
-    }
-
-    fn indices(&self) -> Vec<u32> {
-        (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).collect()
+        let both = longer.iter().zip(&self.hours_24);
+        both.map(|(longer, day)| longer.of(metric).without(day.of(metric))).collect()
     }
 }
 
@@ -178,12 +176,13 @@ fn figure(column: &[Figure], index: u32) -> Figure {
     column.get(at(index)).copied().unwrap_or(Figure::ZERO)
 }
 
-/// A board's order: everybody with a score above zero, best first, equals in the order of
-/// precedence. Equal scores share a rank, and the next one counts them all.
+/// A board's order: everybody with a score above zero, best first, equals in the order of their
+/// indices. Equal scores share a rank, and the next one counts them all.
 #[derive(Debug)]
 pub(super) struct Ranking<'a> {
     standings: &'a Standings,
-    board: Board,
+    window: &'a [Sums],
+    scores: Vec<Figure>,
     ranked: Vec<Ranked>,
     /// By index, the rank of a day ago; 0 for those without a score then.
     before: Vec<u32>,
@@ -198,16 +197,17 @@ struct Ranked {
 }
 
 impl<'a> Ranking<'a> {
-    /// Ranks a board; `precedence` as [`Standings::by_precedence`] gives it.
-    pub(super) fn new(board: Board, standings: &'a Standings, precedence: &[u32]) -> Self {
-        let ranked = rank(standings.scores(board), precedence);
+    /// Ranks a board.
+    pub(super) fn new(board: Board, standings: &'a Standings) -> Self {
         let mut before = vec![0; standings.len()];
-        for then in rank(&standings.scores_a_day_ago(board), precedence) {
+        for then in rank(&standings.scores_a_day_ago(board)) {
             if let Some(slot) = before.get_mut(at(then.index)) {
                 *slot = then.rank;
             }
         }
-        Self { standings, board, ranked, before }
+        let scores = standings.scores(board);
+        let ranked = rank(&scores);
+        Self { standings, window: standings.now(board.timeframe()), scores, ranked, before }
     }
 
     /// Lines on the board.
@@ -217,23 +217,22 @@ impl<'a> Ranking<'a> {
 
     /// The lines, best first.
     pub(super) fn lines(&self) -> impl Iterator<Item = Line<'a>> {
-        let window = self.standings.now(self.board.timeframe());
-        let scores = self.standings.scores(self.board);
-        self.ranked.iter().map(move |&Ranked { index, rank }| {
+        self.ranked.iter().map(|&Ranked { index, rank }| {
+            let sums = self.window.get(at(index)).copied().unwrap_or_default();
             let then = self.before.get(at(index)).copied().filter(|then| *then > 0);
             Line {
                 subject: self.standings.subject(index),
                 rank,
-                score: figure(scores, index),
-                tasks: figure(&window.tasks, index).count(),
-                rewards: figure(&window.rewards, index),
+                score: figure(&self.scores, index),
+                tasks: u64::try_from(sums.tasks).unwrap_or(0),
+                rewards: sums.rewards,
                 change: then.map(|then| i64::from(then) - i64::from(rank)),
             }
         })
     }
 
     /// By index, where everybody stands.
-    pub(super) fn places(&self) -> Vec<Option<Place>> {
+    pub(super) fn places(&self) -> Places {
         let mut places = vec![None; self.standings.len()];
         for (position, ranked) in (0_u32..).zip(&self.ranked) {
             if let Some(slot) = places.get_mut(at(ranked.index)) {
@@ -244,44 +243,38 @@ impl<'a> Ranking<'a> {
     }
 }
 
-/// Those with a score above zero, best first and equals by `precedence`, with their ranks.
+/// Those with a score above zero, best first and equals by index, with their ranks.
 ///
 /// What is sorted is one number per contributor, not figures: its upper half is the score's
-/// [`Figure::magnitude`], turned round, its lower half the precedence.
-fn rank(scores: &[Figure], precedence: &[u32]) -> Vec<Ranked> {
-    let mut keys: Vec<u128> = Vec::with_capacity(precedence.len());
-    for (place, index) in (0_u64..).zip(precedence) {
-        let score = figure(scores, *index);
+/// [`Figure::magnitude`], turned round, its lower half the index.
+fn rank(scores: &[Figure]) -> Vec<Ranked> {
+    let mut keys: Vec<u128> = Vec::with_capacity(scores.len());
+    for (score, index) in scores.iter().zip(0_u32..) {
         if score.is_positive() {
-            keys.push(u128::from(!score.magnitude()) << 64 | u128::from(place));
+            keys.push(u128::from(!score.magnitude()) << 64 | u128::from(index));
         }
     }
     keys.sort_unstable();
-    let index_of = |key: u128| {
-        let place = usize::try_from(key & u128::from(u32::MAX)).unwrap_or(usize::MAX);
-        precedence.get(place).copied().unwrap_or(u32::MAX)
-    };
+    let index_of = |key: u128| u32::try_from(key & u128::from(u32::MAX)).unwrap_or(u32::MAX);
     let mut ranked: Vec<Ranked> =
         keys.iter().map(|key| Ranked { index: index_of(*key), rank: 0 }).collect();
-    // Magnitudes are coarser than figures: figures of one magnitude are compared as they are, by a
-    // sort that leaves equals where they are.
-    let mut start = 0;
+    let (mut start, mut last) = (0, (Figure::ZERO, 0));
     for run in keys.chunk_by(|a, b| a >> 64 == b >> 64) {
-        if let Some(run) = ranked.get_mut(start..start + run.len())
-            && run.len() > 1
-            && !run.is_sorted_by_key(|r| Reverse(figure(scores, r.index)))
-        {
-            run.sort_by_key(|r| Reverse(figure(scores, r.index)));
+        let end = start + run.len();
+        let run = ranked.get_mut(start..end).unwrap_or_default();
+        // Magnitudes are coarser than figures: figures of one magnitude are compared as they are,
+        // by a sort that leaves equals where they are.
+        if !run.is_sorted_by_key(|ranked| Reverse(figure(scores, ranked.index))) {
+            run.sort_by_key(|ranked| Reverse(figure(scores, ranked.index)));
         }
-        start += run.len();
-    }
-    let mut last = (Figure::ZERO, 0);
-    for (ranked, place) in ranked.iter_mut().zip(1_u32..) {
-        let score = figure(scores, ranked.index);
-        if score != last.0 {
-            last = (score, place);
+        for (ranked, place) in run.iter_mut().zip(start + 1..) {
+            let score = figure(scores, ranked.index);
+            if score != last.0 {
+                last = (score, u32::try_from(place).unwrap_or(u32::MAX));
+            }
+            ranked.rank = last.1;
         }
-        ranked.rank = last.1;
+        start = end;
     }
     ranked
 }
@@ -303,13 +296,13 @@ mod tests {
     }
 
     fn standings(rows: &[Standing]) -> Standings {
-        let mut standings = Standings::new();
+        let mut standings = Standings::default();
         rows.iter().for_each(|row| standings.push(row).unwrap());
-        standings
+        standings.in_order()
     }
 
     fn ranked(board: Board, standings: &Standings) -> Vec<Line<'_>> {
-        let ranking = Ranking::new(board, standings, &standings.by_precedence());
+        let ranking = Ranking::new(board, standings);
         let lines: Vec<Line<'_>> = ranking.lines().collect();
         assert_eq!(lines.len(), ranking.len());
         let places = ranking.places();
@@ -405,11 +398,8 @@ mod tests {
 
         #[test]
         fn ranks_follow_from_the_scores_alone(scores in vec(close(), 0..60)) {
-            let count = u32::try_from(scores.len()).unwrap();
-            // Any order of precedence does.
-            let precedence: Vec<u32> = (0..count).rev().collect();
-            let seen = rank(&scores, &precedence);
-            let mut expected: Vec<u32> = precedence.clone();
+            let seen = rank(&scores);
+            let mut expected: Vec<u32> = (0..u32::try_from(scores.len()).unwrap()).collect();
             expected.retain(|index| figure(&scores, *index).is_positive());
             expected.sort_by_key(|index| Reverse(figure(&scores, *index)));
             prop_assert_eq!(seen.iter().map(|r| r.index).collect::<Vec<_>>(), expected);

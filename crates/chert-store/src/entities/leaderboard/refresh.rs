@@ -37,6 +37,9 @@ const GROUPS_AT_ONCE: usize = 2;
 /// Replaced snapshots that are removed in one statement.
 const PRUNE_ROWS_MAX: i64 = 500;
 
+/// Removed pages that are worth a vacuum of our own: some 50 MB.
+const DEAD_PAGES_MIN: i64 = 8_000;
+
 /// What a refresh did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Refreshed {
@@ -78,16 +81,18 @@ impl Store {
     }
 
     async fn refresh_all(&self, now_ms: i64) -> Result<Refreshed, StoreError> {
-        let groups = Scope::ALL.into_iter().flat_map(|s| Kind::ALL.map(|k| (s, k)));
+        // The larger ones first: otherwise the last one works alone at the end.
+        let kinds = [Kind::Boinc, Kind::Nuw];
+        let groups = kinds.into_iter().flat_map(|kind| Scope::ALL.map(|scope| (scope, kind)));
         let groups = stream::iter(groups).map(|group| self.refresh_group(group, now_ms));
-        let groups: Vec<Group> = groups.buffer_unordered(GROUPS_AT_ONCE).try_collect().await?;
-        let mut done = Refreshed::default();
+        let groups = groups.buffer_unordered(GROUPS_AT_ONCE).try_collect();
+        // What was replaced before goes meanwhile, so that nobody waits for it.
+        let (groups, pruned) = tokio::try_join!(groups, self.prune_leaderboards(now_ms))?;
+        let groups: Vec<Group> = groups;
+        let mut done = Refreshed { pruned, ..Refreshed::default() };
         for group in &groups {
             done.boards += group.written;
             done.unchanged += group.unchanged;
-        }
-        if done.boards > 0 {
-            done.pruned = self.prune_leaderboards(now_ms).await?;
         }
         if groups.iter().any(|group| group.scope == Scope::Identities && group.hour_moved) {
             percentile::store(self).await?;
@@ -152,7 +157,32 @@ impl Store {
             SNAPSHOTS_MIN
         );
         let done = timed!("prune_leaderboards", statement.execute(self.pool())).await?;
+        self.vacuum_leaderboards().await?;
         Ok(done.rows_affected())
+    }
+
+    /// Makes room where much was removed. Boards of many participants leave more behind in a minute
+    /// than autovacuum, as it is usually set, works off: their tables would grow without end.
+    async fn vacuum_leaderboards(&self) -> Result<(), StoreError> {
+        let due = sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                   SELECT 1 FROM pg_stat_user_tables
+                   WHERE relid = 'leaderboard_pages'::regclass
+                     AND n_dead_tup > GREATEST($1, n_live_tup / 4)) AS "due!""#,
+            DEAD_PAGES_MIN
+        )
+        .fetch_one(self.pool())
+        .await?;
+        if due {
+            // What is free at a table's end is needed again at once, and giving it back would stop
+            // readers.
+            let vacuum = sqlx::raw_sql(
+                "VACUUM (TRUNCATE FALSE) leaderboard_pages, leaderboard_places, \
+                 leaderboard_snapshots",
+            );
+            timed!("vacuum_leaderboards", vacuum.execute(self.pool())).await?;
+        }
+        Ok(())
     }
 }
 

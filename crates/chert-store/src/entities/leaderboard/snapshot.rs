@@ -97,10 +97,9 @@ const ENCODED_AHEAD: usize = 2;
 pub(super) fn encode_group(scope: Scope, kind: Kind, standings: Standings) -> mpsc::Receiver<Part> {
     let (sender, receiver) = mpsc::channel(ENCODED_AHEAD);
     tokio::task::spawn_blocking(move || {
-        let precedence = standings.by_precedence();
         let mut columns = Vec::new();
         for board in Board::group(scope, kind) {
-            let ranking = Ranking::new(board, &standings, &precedence);
+            let ranking = Ranking::new(board, &standings);
             if scope == Scope::Identities {
                 columns.push(ranking.places());
             }
