@@ -16,30 +16,45 @@ const PRUNE_EVERY_S: u64 = 30;
 
 /// Works for ever; dropped with the session, so that one process does it.
 pub(crate) async fn run(indexer: &Indexer) -> Infallible {
-    let settings = &indexer.settings;
-    let mut measured: Option<Instant> = None;
-    let mut pruned = Instant::now();
+    tokio::join!(keep_boards(indexer), keep_the_rest(indexer)).0
+}
+
+async fn keep_boards(indexer: &Indexer) -> Infallible {
     loop {
         let began = Instant::now();
         if let Err(error) = refresh(indexer).await {
             tracing::debug!(%error, "leaderboards put off");
         }
+        // From beginning to beginning: a change that came just after a long refresh began must not
+        // wait for a rest as well.
+        let interval = indexer.settings.leaderboard_interval;
+        tokio::time::sleep(interval.saturating_sub(began.elapsed())).await;
+    }
+}
+
+/// What boards do not wait for.
+async fn keep_the_rest(indexer: &Indexer) -> Infallible {
+    let (settings, store) = (&indexer.settings, &indexer.store);
+    let mut measured: Option<Instant> = None;
+    let mut pruned = Instant::now();
+    loop {
+        let now_ms = (settings.now_ms)();
+        if let Err(error) = store.prune_leaderboards(now_ms).await {
+            tracing::debug!(%error, "pruning boards put off");
+        }
         if measured.is_none_or(|at| at.elapsed() >= settings.performance_interval) {
-            match indexer.store.refresh_oracle_performance((settings.now_ms)() / 1_000).await {
+            match store.refresh_oracle_performance(now_ms / 1_000).await {
                 Ok(_) => measured = Some(Instant::now()),
                 Err(error) => tracing::debug!(%error, "oracle performance put off"),
             }
         }
         if pruned.elapsed().as_secs() >= PRUNE_EVERY_S {
             pruned = Instant::now();
-            let before_s = (settings.now_ms)() / 1_000 - FEED_ITEMS_KEPT_S;
-            if let Err(error) = indexer.store.prune_feed_items(before_s).await {
+            if let Err(error) = store.prune_feed_items(now_ms / 1_000 - FEED_ITEMS_KEPT_S).await {
                 tracing::debug!(%error, "pruning put off");
             }
         }
-        // From beginning to beginning: a change that came just after a long refresh began must not
-        // wait for a rest as well.
-        tokio::time::sleep(settings.leaderboard_interval.saturating_sub(began.elapsed())).await;
+        tokio::time::sleep(settings.leaderboard_interval).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Boards made anew after a change, and an identity that hides.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -117,21 +118,11 @@ const SHOWN: &str = "WITH RECURSIVE boards AS (
 pub(super) async fn live(bench: &mut Bench, people: &People) -> anyhow::Result<()> {
     bench.step("people.refresh_live: all boards while figures change all the time");
     let store = people.store()?;
-    // Its loop is the indexer's: one refresh after another.
-    let refresher = tokio::spawn(async move {
-        loop {
-            let began = Instant::now();
-            store.refresh_leaderboards(now_s() * 1_000).await?;
-            tokio::time::sleep(REFRESH_EVERY.saturating_sub(began.elapsed())).await;
-        }
-    });
-    let measured = live_rounds(bench, people).await;
-    refresher.abort();
-    let ended: Result<anyhow::Result<()>, _> = refresher.await;
-    if let Ok(Err(error)) = ended {
-        return Err(error.context("the boards' refresh"));
-    }
-    let (rounds, all) = measured?;
+    let (rounds, all) = tokio::select! {
+        measured = live_rounds(bench, people) => measured?,
+        stopped = keep_refreshing(&store) => match stopped.context("refreshing the boards")? {},
+        stopped = keep_pruning(&store) => match stopped.context("pruning the boards")? {},
+    };
     let note = format!(
         "from the commit of a change to the commit of the last board that shows it, p95 of each \
          round; {CHANGED} contributors per scope and kind change every {} ms, and {} changes were \
@@ -147,6 +138,23 @@ pub(super) async fn live(bench: &mut Bench, people: &People) -> anyhow::Result<(
     let dataset = format!("{}, warm", people.text);
     bench.add(Outcome::new("people.refresh_live", "ms", &rounds, goal, dataset, note));
     Ok(())
+}
+
+/// As the indexer does it: one refresh after another,
+async fn keep_refreshing(store: &Store) -> anyhow::Result<Infallible> {
+    loop {
+        let began = Instant::now();
+        store.refresh_leaderboards(now_s() * 1_000).await?;
+        tokio::time::sleep(REFRESH_EVERY.saturating_sub(began.elapsed())).await;
+    }
+}
+
+/// and what was replaced removed beside it.
+async fn keep_pruning(store: &Store) -> anyhow::Result<Infallible> {
+    loop {
+        store.prune_leaderboards(now_s() * 1_000).await?;
+        tokio::time::sleep(REFRESH_EVERY).await;
+    }
 }
 
 type Ages = (Vec<(f64, f64)>, Vec<Duration>);

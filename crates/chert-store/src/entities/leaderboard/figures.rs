@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::board::{Kind, Scope};
 use super::figure::Figure;
-use super::ranking::{Standing, Standings, Sums};
+use super::standings::{Standing, Standings, Sums};
 use crate::StoreError;
 use crate::entities::pouw::RacClock;
 use crate::read::timed;

@@ -15,6 +15,7 @@ pub mod query;
 mod ranking;
 mod refresh;
 mod snapshot;
+mod standings;
 #[cfg(test)]
 mod testing;
 

@@ -1,176 +1,11 @@
 //! From the figures of all contributors to the order of a board. Pure.
-//!
-//! A board reads one or two of seven windows, of everybody, and 48 boards are made at once: so each
-//! window is kept by itself, and everybody in the order that decides between equals.
 
 use std::cmp::Reverse;
 
-use super::board::{Board, Metric, Timeframe};
+use super::board::Board;
 use super::encoding::{Line, Place, Places};
 use super::figure::Figure;
-use crate::StoreError;
-
-/// What a contributor did in a stretch of time.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sums {
-    pub tasks: i64,
-    pub credits: Figure,
-    pub rewards: Figure,
-}
-
-/// A row of `pouw_scores`.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Standing {
-    pub subject: Vec<u8>,
-    /// Unix seconds of its last counted submission.
-    pub last_at: i64,
-    pub all: Sums,
-    pub hours_24: Sums,
-    pub hours_48: Sums,
-    pub hours_168: Sums,
-    pub hours_192: Sums,
-    pub hours_720: Sums,
-    pub hours_744: Sums,
-    /// Recent average credit of this moment, to six decimals.
-    pub recent_average: Figure,
-}
-
-impl Sums {
-    fn of(&self, metric: Metric) -> Figure {
-        match metric {
-            Metric::Tasks => Figure::whole(self.tasks),
-            Metric::Credits => self.credits,
-            Metric::Rewards => self.rewards,
-            // Not a sum over a stretch of time.
-            Metric::RecentAverageCredit => Figure::ZERO,
-        }
-    }
-}
-
-/// Everybody's figures. A contributor has the same index in every part: its place among all by who
-/// was there first and then by subject.
-#[derive(Debug, Default)]
-pub(super) struct Standings {
-    /// All subjects one after another, each of `width` bytes.
-    subjects: Vec<u8>,
-    width: usize,
-    last_at: Vec<i64>,
-    all: Vec<Sums>,
-    hours_24: Vec<Sums>,
-    hours_48: Vec<Sums>,
-    hours_168: Vec<Sums>,
-    hours_192: Vec<Sums>,
-    hours_720: Vec<Sums>,
-    hours_744: Vec<Sums>,
-    recent_average: Vec<Figure>,
-}
-
-impl Standings {
-    /// Takes one up; subjects of one board are all of the same length. Afterwards
-    /// [`Self::in_order`] is to be called.
-    pub(super) fn push(&mut self, standing: &Standing) -> Result<(), StoreError> {
-        if self.last_at.is_empty() {
-            self.width = standing.subject.len();
-        }
-        if standing.subject.len() != self.width || self.last_at.len() >= INDEX_MAX {
-            return Err(StoreError::Corrupt("pouw_scores.subject: length or number".to_owned()));
-        }
-        self.subjects.extend_from_slice(&standing.subject);
-        self.last_at.push(standing.last_at);
-        self.all.push(standing.all);
-        self.hours_24.push(standing.hours_24);
-        self.hours_48.push(standing.hours_48);
-        self.hours_168.push(standing.hours_168);
-        self.hours_192.push(standing.hours_192);
-        self.hours_720.push(standing.hours_720);
-        self.hours_744.push(standing.hours_744);
-        self.recent_average.push(standing.recent_average);
-        Ok(())
-    }
-
-    /// The same in the order of indices.
-    pub(super) fn in_order(self) -> Self {
-        fn ordered<T: Copy>(order: &[u32], column: &[T]) -> Vec<T> {
-            order.iter().filter_map(|index| column.get(at(*index)).copied()).collect()
-        }
-        let mut order = self.indices();
-        let last_at = |index: u32| self.last_at.get(at(index)).copied();
-        order.sort_unstable_by_key(|index| (last_at(*index), self.subject(*index)));
-        Self {
-            subjects: order.iter().flat_map(|index| self.subject(*index)).copied().collect(),
-            width: self.width,
-            last_at: ordered(&order, &self.last_at),
-            all: ordered(&order, &self.all),
-            hours_24: ordered(&order, &self.hours_24),
-            hours_48: ordered(&order, &self.hours_48),
-            hours_168: ordered(&order, &self.hours_168),
-            hours_192: ordered(&order, &self.hours_192),
-            hours_720: ordered(&order, &self.hours_720),
-            hours_744: ordered(&order, &self.hours_744),
-            recent_average: ordered(&order, &self.recent_average),
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.last_at.len()
-    }
-
-    fn indices(&self) -> Vec<u32> {
-        (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).collect()
-    }
-
-    /// The subject at an index; empty beyond the last.
-    pub(super) fn subject(&self, index: u32) -> &[u8] {
-        let start = at(index) * self.width;
-        self.subjects.get(start..start + self.width).unwrap_or_default()
-    }
-
-    /// Everybody by subject.
-    pub(super) fn by_subject(&self) -> Vec<u32> {
-        let mut order = self.indices();
-        order.sort_unstable_by_key(|index| self.subject(*index));
-        order
-    }
-
-    fn now(&self, timeframe: Timeframe) -> &[Sums] {
-        match timeframe {
-            Timeframe::Day => &self.hours_24,
-            Timeframe::Week => &self.hours_168,
-            Timeframe::Month => &self.hours_720,
-            Timeframe::All => &self.all,
-        }
-    }
-
-    fn scores(&self, board: Board) -> Vec<Figure> {
-        match board.metric() {
-            Metric::RecentAverageCredit => self.recent_average.clone(),
-            metric => self.now(board.timeframe()).iter().map(|sums| sums.of(metric)).collect(),
-        }
-    }
-
-    /// What the board would have compared 24 hours ago: the window that ended then is the longer
-    /// one without the last day. Not defined for the recent average, which also depends on the
-    /// time of day.
-    fn scores_a_day_ago(&self, board: Board) -> Vec<Figure> {
-        let longer = match board.timeframe() {
-            Timeframe::Day => &self.hours_48,
-            Timeframe::Week => &self.hours_192,
-            Timeframe::Month => &self.hours_744,
-            Timeframe::All => &self.all,
-        };
-        let metric = board.metric();
-        let both = longer.iter().zip(&self.hours_24);
-        both.map(|(longer, day)| longer.of(metric).without(day.of(metric))).collect()
-    }
-}
-
-/// Contributors to a kind of work at most: ranks and indices are 32 bits.
-const INDEX_MAX: usize = u32::MAX as usize;
-
-/// An index as the language wants it.
-fn at(index: u32) -> usize {
-    usize::try_from(index).unwrap_or(usize::MAX)
-}
+use super::standings::{Standings, Sums, at};
 
 fn figure(column: &[Figure], index: u32) -> Figure {
     column.get(at(index)).copied().unwrap_or(Figure::ZERO)
@@ -282,7 +117,8 @@ fn rank(scores: &[Figure]) -> Vec<Ranked> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::super::board::{Kind, Scope};
+    use super::super::board::{Kind, Metric, Scope, Timeframe};
+    use super::super::standings::Standing;
     use super::*;
     use proptest::collection::vec;
     use proptest::prelude::*;

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::board::{Board, Kind, Scope};
-use super::ranking::Standings;
 use super::snapshot::{
     Marks, Part, confirm, encode_group, insert, insert_places, load_marks, next_place_set,
 };
+use super::standings::Standings;
 use super::{IdentityChanges, figures, percentile};
 use crate::entities::event::{EventType, NewEvent, put_events};
 use crate::locks::AdvisoryLock;
@@ -47,8 +47,6 @@ pub struct Refreshed {
     pub boards: u32,
     /// Boards that were computed and are as they were.
     pub unchanged: u32,
-    /// Replaced snapshots that were removed.
-    pub pruned: u64,
 }
 
 /// What was done about the boards of one scope and kind.
@@ -62,7 +60,7 @@ struct Group {
 
 impl Store {
     /// Makes the boards anew whose figures have changed since their newest snapshot, or whose
-    /// clock has moved, and removes old snapshots. Cheap when nothing has changed.
+    /// clock has moved. Cheap when nothing has changed.
     pub async fn refresh_leaderboards(&self, now_ms: i64) -> Result<Refreshed, StoreError> {
         let mut done = Refreshed::default();
         // Held by a transaction, not by a session, so that a pooler may stand in between.
@@ -85,11 +83,8 @@ impl Store {
         let kinds = [Kind::Boinc, Kind::Nuw];
         let groups = kinds.into_iter().flat_map(|kind| Scope::ALL.map(|scope| (scope, kind)));
         let groups = stream::iter(groups).map(|group| self.refresh_group(group, now_ms));
-        let groups = groups.buffer_unordered(GROUPS_AT_ONCE).try_collect();
-        // What was replaced before goes meanwhile, so that nobody waits for it.
-        let (groups, pruned) = tokio::try_join!(groups, self.prune_leaderboards(now_ms))?;
-        let groups: Vec<Group> = groups;
-        let mut done = Refreshed { pruned, ..Refreshed::default() };
+        let groups: Vec<Group> = groups.buffer_unordered(GROUPS_AT_ONCE).try_collect().await?;
+        let mut done = Refreshed::default();
         for group in &groups {
             done.boards += group.written;
             done.unchanged += group.unchanged;
@@ -135,8 +130,9 @@ impl Store {
         })
     }
 
-    /// Removes snapshots that nobody pages through any more; never the newest of a board.
-    async fn prune_leaderboards(&self, now_ms: i64) -> Result<u64, StoreError> {
+    /// Removes snapshots that nobody pages through any more, never the newest of a board, and makes
+    /// room where much was removed. Gives their number. Beside a refresh, so that it does not wait.
+    pub async fn prune_leaderboards(&self, now_ms: i64) -> Result<u64, StoreError> {
         // Locked in order and skipping what a registry commit removes at the same time.
         let statement = sqlx::query!(
             "WITH replaced AS (
@@ -161,8 +157,8 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Makes room where much was removed. Boards of many participants leave more behind in a minute
-    /// than autovacuum, as it is usually set, works off: their tables would grow without end.
+    /// Boards of many participants leave more behind in a minute than autovacuum, as it is usually
+    /// set, works off: their tables would grow without end.
     async fn vacuum_leaderboards(&self) -> Result<(), StoreError> {
         let due = sqlx::query_scalar!(
             r#"SELECT EXISTS (

@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 
 use super::board::{Board, Kind, Scope};
 use super::encoding::{Line, PAGE_ROWS, PLACE_ROWS, Places, encode_page, encode_places};
-use super::ranking::{Ranking, Standings};
+use super::ranking::Ranking;
+use super::standings::Standings;
 use crate::StoreError;
 use crate::copy::CopyBuffer;
 
