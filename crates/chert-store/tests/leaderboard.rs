@@ -212,3 +212,35 @@ async fn damaged_pages_are_errors() {
     store.pool().close().await;
     database.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn much_that_was_removed_leaves_room_without_autovacuum() {
+    let database = TestDatabase::create().await;
+    let store = stage(&database, 1).await;
+    run_sql(
+        &store,
+        "ALTER TABLE leaderboard_pages SET (autovacuum_enabled = FALSE);
+         INSERT INTO leaderboard_snapshots (board, participants, computed_at, hour, generation, digest)
+         VALUES ('identities/nuw/all/tasks', 0, 0, 0, 0, ''), ('identities/nuw/all/tasks', 0, 0, 0, 0, '');
+         INSERT INTO leaderboard_pages
+         SELECT snapshot_id, n, '' FROM leaderboard_snapshots, generate_series(1, 10000) n",
+    )
+    .await;
+    // Long after the first one was replaced.
+    assert_eq!(store.prune_leaderboards(1_783_073_729_000).await.unwrap(), 1);
+    assert_eq!(left_over(&store).await, (0, 0));
+    let sql = "SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'leaderboard_pages'";
+    // The server counts what was removed with a delay of a second.
+    for _ in 0..600 {
+        let vacuums: i64 = sqlx::query_scalar(sql).fetch_one(store.pool()).await.unwrap();
+        if vacuums > 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        store.prune_leaderboards(1_783_073_729_000).await.unwrap();
+    }
+    let vacuums: i64 = sqlx::query_scalar(sql).fetch_one(store.pool()).await.unwrap();
+    assert!(vacuums > 0, "nothing was vacuumed");
+    store.pool().close().await;
+    database.close().await.unwrap();
+}

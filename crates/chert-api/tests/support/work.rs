@@ -157,5 +157,6 @@ impl Desk {
 
     pub async fn refresh(&self, now_s: i64) {
         self.store.refresh_leaderboards(now_s * 1000).await.unwrap();
+        self.store.prune_leaderboards(now_s * 1000).await.unwrap();
     }
 }
