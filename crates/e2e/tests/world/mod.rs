@@ -38,6 +38,9 @@ fn texts(list: &Value, name: &str) -> Vec<String> {
     items.filter_map(|item| item[name].as_str().map(str::to_owned)).take(EACH).collect()
 }
 
+/// All boards, each of which has a snapshot after the first look.
+const BOARDS: i64 = 48;
+
 /// Indexes a chain through a reorganisation until everything is read, and ends the indexer.
 async fn index(chain: &Chain, database: &str) -> anyhow::Result<()> {
     let node: Server = node_of(chain).await?;
@@ -52,8 +55,8 @@ async fn index(chain: &Chain, database: &str) -> anyhow::Result<()> {
     wait_for_feeds(database).await?;
     oracles.wait_until_read(database).await?;
     e2e::wait_until("boards are computed", async || {
-        let sql = "SELECT count(*) FROM leaderboard_places";
-        Ok(dump::count(database, sql).await? > 0)
+        let sql = "SELECT count(DISTINCT board) FROM leaderboard_snapshots";
+        Ok(dump::count(database, sql).await? == BOARDS)
     })
     .await?;
     indexer.stop().await?;
