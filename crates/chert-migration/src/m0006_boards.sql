@@ -25,8 +25,8 @@ ALTER TABLE leaderboard_places SET (toast_tuple_target = 8160);
 ALTER TABLE leaderboard_snapshots ADD COLUMN place_set BIGINT;
 CREATE INDEX leaderboard_snapshots_places ON leaderboard_snapshots (place_set);
 
--- Pages and places go with their snapshots, by a statement for all of them: a referential check of
--- every page written costs as much as ranking.
+-- Pages and places go with their snapshots, by a statement for all of them instead of a referential
+-- check of every page written.
 ALTER TABLE leaderboard_pages DROP CONSTRAINT leaderboard_pages_snapshot_id_fkey;
 CREATE FUNCTION chert_snapshots_gone() RETURNS TRIGGER
 LANGUAGE plpgsql AS $$

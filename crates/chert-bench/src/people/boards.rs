@@ -25,8 +25,8 @@ const GOAL_CONTRIBUTORS: i64 = 100_000;
 const CHANGE_EVERY: Duration = Duration::from_millis(250);
 /// of the figures of so many contributors per scope and kind,
 const CHANGED: i64 = 50;
-/// for so long per round.
-const LIVE: Duration = Duration::from_secs(30);
+/// for so many lengths of a load per round: 30 s at full scale.
+const LIVE_LOADS: u32 = 6;
 /// How often boards are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// From one refresh to the next, as the indexer does by default.
@@ -163,14 +163,14 @@ type Ages = (Vec<(f64, f64)>, Vec<Duration>);
 async fn live_rounds(bench: &Bench, people: &People) -> anyhow::Result<Ages> {
     let mut db = bench.postgres.connect(&people.name).await?;
     let (mut rounds, mut all) = (Vec::new(), Vec::new());
-    let mut number = 0_i64;
+    let (live, mut number) = (bench.scale.load * LIVE_LOADS, 0_i64);
     for round in 0..=bench.scale.rounds {
         let (mut waiting, mut ages) = (VecDeque::<(i64, Instant)>::new(), Vec::new());
         let began = Instant::now();
         let mut changed: Option<Instant> = None;
-        while began.elapsed() < LIVE || !waiting.is_empty() {
-            anyhow::ensure!(began.elapsed() < LIVE * 3, "the boards do not follow the figures");
-            if began.elapsed() < LIVE && changed.is_none_or(|at| at.elapsed() >= CHANGE_EVERY) {
+        while began.elapsed() < live || !waiting.is_empty() {
+            anyhow::ensure!(began.elapsed() < live * 3, "the boards do not follow the figures");
+            if began.elapsed() < live && changed.is_none_or(|at| at.elapsed() >= CHANGE_EVERY) {
                 changed = Some(Instant::now());
                 number += 1;
                 let generation = sqlx::query_scalar(NEXT_CHANGE).bind(number).bind(CHANGED);

@@ -20,7 +20,7 @@ macro_rules! collect {
         while let Some(row) = rows.try_next().await? {
             standings.push(&standing_of!(row, $clock))?;
         }
-        Ok(standings.in_order())
+        Ok(standings)
     }};
 }
 
@@ -61,8 +61,8 @@ fn recent_average(clock: &RacClock, weight: &str, today: &str) -> Figure {
     }
 }
 
-/// Everybody that may stand on a board of this scope and kind; in a transaction. Only BOINC work has
-/// a recent average.
+/// Everybody that may stand on a board of this scope and kind, in any order; in a transaction. Only
+/// BOINC work has a recent average.
 pub(super) async fn load(
     db: &mut PgConnection,
     scope: Scope,

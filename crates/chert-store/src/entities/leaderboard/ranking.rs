@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::board::Board;
-use super::encoding::{Line, Place, Places};
+use super::encoding::{Line, Place};
 use super::figure::Figure;
 use super::standings::{Standings, Sums, at};
 
@@ -32,7 +32,7 @@ struct Ranked {
 }
 
 impl<'a> Ranking<'a> {
-    /// Ranks a board.
+    /// Ranks a board of `standings` that are in order.
     pub(super) fn new(board: Board, standings: &'a Standings) -> Self {
         let mut before = vec![0; standings.len()];
         for then in rank(&standings.scores_a_day_ago(board)) {
@@ -67,7 +67,7 @@ impl<'a> Ranking<'a> {
     }
 
     /// By index, where everybody stands.
-    pub(super) fn places(&self) -> Places {
+    pub(super) fn places(&self) -> Vec<Option<Place>> {
         let mut places = vec![None; self.standings.len()];
         for (position, ranked) in (0_u32..).zip(&self.ranked) {
             if let Some(slot) = places.get_mut(at(ranked.index)) {

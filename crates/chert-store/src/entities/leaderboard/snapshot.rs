@@ -7,9 +7,9 @@ use sqlx::PgConnection;
 use tokio::sync::mpsc;
 
 use super::board::{Board, Kind, Scope};
-use super::encoding::{Line, PAGE_ROWS, PLACE_ROWS, Places, encode_page, encode_places};
+use super::encoding::{Line, PAGE_ROWS, PLACE_ROWS, Place, Places, encode_page, encode_places};
 use super::ranking::Ranking;
-use super::standings::Standings;
+use super::standings::{Standings, at};
 use crate::StoreError;
 use crate::copy::CopyBuffer;
 
@@ -98,6 +98,7 @@ const ENCODED_AHEAD: usize = 2;
 pub(super) fn encode_group(scope: Scope, kind: Kind, standings: Standings) -> mpsc::Receiver<Part> {
     let (sender, receiver) = mpsc::channel(ENCODED_AHEAD);
     tokio::task::spawn_blocking(move || {
+        let standings = standings.in_order();
         let mut columns = Vec::new();
         for board in Board::group(scope, kind) {
             let ranking = Ranking::new(board, &standings);
@@ -136,7 +137,10 @@ fn encode(board: Board, ranking: &Ranking<'_>) -> Encoded {
 }
 
 /// Where everybody who is on a board stands, by subject. `columns` have a place for each index.
-fn rows_of_places(standings: &Standings, columns: &[Places]) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn rows_of_places(
+    standings: &Standings,
+    columns: &[Vec<Option<Place>>],
+) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut rows = Vec::new();
     let mut row: Vec<(&[u8], Places)> = Vec::with_capacity(PLACE_ROWS);
     let mut end = |row: &mut Vec<(&[u8], Places)>| {
@@ -146,8 +150,7 @@ fn rows_of_places(standings: &Standings, columns: &[Places]) -> Vec<(Vec<u8>, Ve
         }
     };
     for index in standings.by_subject() {
-        let at = usize::try_from(index).unwrap_or(usize::MAX);
-        let places: Places = columns.iter().map(|c| c.get(at).copied().flatten()).collect();
+        let places: Places = columns.iter().map(|c| c.get(at(index)).copied().flatten()).collect();
         if places.iter().any(Option::is_some) {
             row.push((standings.subject(index), places));
         }

@@ -52,8 +52,8 @@ impl Sums {
     }
 }
 
-/// Everybody's figures. A contributor has the same index in every part: its place among all by who
-/// was there first and then by subject.
+/// Everybody's figures. A contributor has the same index in every part; once they are in order, that
+/// is its place among all by who was there first and then by subject.
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     /// All subjects one after another, each of `width` bytes.
@@ -71,8 +71,7 @@ pub(super) struct Standings {
 }
 
 impl Standings {
-    /// Takes one up; subjects of one board are all of the same length. Afterwards
-    /// [`Self::in_order`] is to be called.
+    /// Takes one up; subjects of one board are all of the same length.
     pub(super) fn push(&mut self, standing: &Standing) -> Result<(), StoreError> {
         if self.last_at.is_empty() {
             self.width = standing.subject.len();
@@ -93,7 +92,7 @@ impl Standings {
         Ok(())
     }
 
-    /// The same in the order of indices.
+    /// The same in order. Copies everything: not for the runtime's threads.
     pub(super) fn in_order(self) -> Self {
         fn ordered<T: Copy>(order: &[u32], column: &[T]) -> Vec<T> {
             order.iter().filter_map(|index| column.get(at(*index)).copied()).collect()
