@@ -109,7 +109,7 @@ async fn series_are_summed_by_day() {
     // Two-second blocks: 60 000 blocks are more than 33 hours.
     let server = TestServer::start(60_000, 0).await;
     let hours = server.ok("/v1/explorer/stats?interval=hour&limit=168").await;
-    let days = server.ok("/v1/explorer/stats?interval=day&limit=90").await;
+    let days = server.ok("/v1/explorer/stats?interval=day&limit=168").await;
     let sum = |series: &Value| -> i64 {
         series["items"].as_array().unwrap().iter().map(|i| i["blocks"].as_i64().unwrap()).sum()
     };

@@ -58,8 +58,8 @@ pub struct EventFrame {
 #[utoipa::path(
     get, path = "/v1/events/stream", tag = "events",
     params(
-        ("Last-Event-ID" = Option<i64>, Header,
-         description = "Go on after this number; wins over `after`."),
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^[0-9]{0,19}$",
+         description = "Go on after this number; wins over `after`. Empty: nothing was seen yet."),
         ("after" = Option<i64>, Query, minimum = 0, example = 184_200,
          description = "Begin after this number; without it, with what happens from now on."),
         ("type" = Option<String>, Query, max_length = 400, example = "block.applied,block.retracted",

@@ -13,10 +13,8 @@ use crate::error::Problem;
 use crate::params::Call;
 use crate::state::ApiState;
 
-/// Hours of a series at most (seven days).
-const HOURS_MAX: u32 = 168;
-/// Days of a series at most.
-const DAYS_MAX: u32 = 90;
+/// Steps of a series at most, whatever their length: seven days by the hour.
+const STEPS_MAX: u32 = 168;
 /// Steps of a series when the client does not say.
 const STEPS_DEFAULT: u32 = 24;
 
@@ -96,18 +94,18 @@ pub struct Stats<'a> {
         ("interval" = Option<String>, Query, description = "`hour` (default) or `day`",
          pattern = "^(hour|day)$", example = "hour"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 168, example = 24,
-         description = "Steps: at most 168 hours or 90 days; default 24"),
+         description = "Hours or days; default 24"),
     ),
     responses((status = 200, description = "Totals and series", body = Stats))
 )]
 pub async fn get_stats(State(api): State<ApiState>, call: Call) -> Result<Response, Problem> {
     let params = call.params(&["interval", "limit"])?;
-    let (interval, steps_max) = match params.get("interval") {
-        None | Some("hour") => (Interval::Hour, HOURS_MAX),
-        Some("day") => (Interval::Day, DAYS_MAX),
+    let interval = match params.get("interval") {
+        None | Some("hour") => Interval::Hour,
+        Some("day") => Interval::Day,
         Some(_) => return Err(Problem::invalid("interval must be hour or day")),
     };
-    let steps = params.integer("limit", 1, steps_max)?.unwrap_or(STEPS_DEFAULT);
+    let steps = params.integer("limit", 1, STEPS_MAX)?.unwrap_or(STEPS_DEFAULT);
     let steps = u16::try_from(steps).unwrap_or(u16::MAX);
     cache::serve(&api, &call, Scope::Tip, load_stats(&api, interval, steps)).await
 }
