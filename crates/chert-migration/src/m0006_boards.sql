@@ -9,20 +9,23 @@ CREATE VIEW hidden_identities AS
     SELECT identity_id FROM identities WHERE stats_visibility <> 'public';
 CREATE INDEX identities_hidden ON identities (identity_id) WHERE stats_visibility <> 'public';
 
--- Where identities stand: one set for all boards of a kind, as only the newest is ever asked for.
--- Many identities to a row, sorted by subject, encoded by store/entities/leaderboard.
+-- Who is on the boards of a scope and kind, and where identities stand on them: one set for all,
+-- so that pages need not repeat who is on them. Many subjects to a row, sorted, encoded by
+-- store/entities/leaderboard.
 DROP TABLE leaderboard_places;
 CREATE SEQUENCE leaderboard_place_sets;
 CREATE TABLE leaderboard_places (
     place_set     BIGINT NOT NULL,
+    row_no        INTEGER NOT NULL,
     first_subject BYTEA NOT NULL,
     body          BYTEA NOT NULL,
-    PRIMARY KEY (place_set, first_subject)
+    PRIMARY KEY (place_set, row_no)
 );
+CREATE UNIQUE INDEX leaderboard_places_subject ON leaderboard_places (place_set, first_subject);
 ALTER TABLE leaderboard_places ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE leaderboard_places SET (toast_tuple_target = 8160);
--- The set in which a board has a column; none for boards of addresses.
-ALTER TABLE leaderboard_snapshots ADD COLUMN place_set BIGINT;
+-- The set that the numbers in a snapshot's pages are of. The digest is now of both.
+ALTER TABLE leaderboard_snapshots ADD COLUMN place_set BIGINT NOT NULL;
 CREATE INDEX leaderboard_snapshots_places ON leaderboard_snapshots (place_set);
 
 -- Pages and places go with their snapshots, by a statement for all of them instead of a referential

@@ -155,6 +155,40 @@ async fn a_hidden_identity_leaves_every_board_with_its_commit() {
 }
 
 #[tokio::test]
+async fn every_line_is_whose_it_should_be() {
+    let database = TestDatabase::create().await;
+    let store = stage(&database, CROWD).await;
+    set_visibility(&store, 1, Visibility::Public).await;
+    store.refresh_leaderboards(1_783_073_729_000).await.unwrap();
+    for (scope, who, code) in
+        [(Scope::Identities, "encode(id, 'hex')", 1), (Scope::Addresses, "address", 0)]
+    {
+        let sql = format!(
+            "SELECT {who}, trim_scale(s.rewards_168)::text FROM pouw_scores s
+             JOIN crowd ON s.subject IN (id, uuid_send(chert_address_key(address)))
+             WHERE s.scope = {code} AND s.work_kind = 1
+             ORDER BY s.rewards_168 DESC, s.last_at, s.subject"
+        );
+        let expected: Vec<(String, String)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(store.pool()).await.unwrap();
+        assert_eq!(expected.len(), 400);
+        let board = Board::new(scope, Kind::Boinc, Timeframe::Week, Metric::Rewards).unwrap();
+        // Pages of a walk do not begin where stored ones do.
+        for (page, expected) in (0..).zip(expected.chunks(70)) {
+            let extent = Extent { snapshot_id: None, first: page * 70, rows: 70 };
+            let (_, found) = list_board(store.readers(), board, extent).await.unwrap();
+            let lines = found.unwrap().lines.into_iter().map(|line| {
+                let who = line.address.or(line.identity_id.map(hex::encode));
+                (who.unwrap(), line.score)
+            });
+            assert_eq!(lines.collect::<Vec<_>>(), expected);
+        }
+    }
+    store.pool().close().await;
+    database.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn nothing_changed_costs_nothing() {
     let database = TestDatabase::create().await;
     let store = stage(&database, CROWD).await;
@@ -220,8 +254,9 @@ async fn much_that_was_removed_leaves_room_without_autovacuum() {
     run_sql(
         &store,
         "ALTER TABLE leaderboard_pages SET (autovacuum_enabled = FALSE);
-         INSERT INTO leaderboard_snapshots (board, participants, computed_at, hour, generation, digest)
-         VALUES ('identities/nuw/all/tasks', 0, 0, 0, 0, ''), ('identities/nuw/all/tasks', 0, 0, 0, 0, '');
+         INSERT INTO leaderboard_snapshots
+             (board, participants, computed_at, hour, generation, digest, place_set)
+         SELECT 'identities/nuw/all/tasks', 0, 0, 0, 0, '', 0 FROM generate_series(1, 2);
          INSERT INTO leaderboard_pages
          SELECT snapshot_id, n, '' FROM leaderboard_snapshots, generate_series(1, 10000) n",
     )

@@ -57,8 +57,9 @@ const FILL: &str = "
     INSERT INTO pouw_daily
     SELECT d, key, id, 0, 't', '', 'o', 1, 0, 0, 1, 1, 1, 1
     FROM crowd CROSS JOIN generate_series(20000, 20364) d WHERE n <= 60;
-    INSERT INTO leaderboard_snapshots (board, participants, computed_at, hour, generation, digest)
-    SELECT 'other/' || n, 0, 0, 0, 0, '' FROM crowd;
+    INSERT INTO leaderboard_snapshots (board, participants, computed_at, hour, generation, digest,
+                                       place_set)
+    SELECT 'other/' || n, 0, 0, 0, 0, '', 0 FROM crowd;
     INSERT INTO oracles VALUES ('o', 'O', '', NULL, 'feed', FALSE, 'active', NULL, NULL, NULL, 1, 1)";
 
 #[tokio::test]
@@ -80,7 +81,12 @@ async fn check_all(plans: &Plans, store: &Store) {
     let person = IdentityId::parse(&format!("{:064x}", 1)).unwrap();
 
     let board = |scope| Board::new(scope, Kind::Nuw, Timeframe::All, Metric::Tasks).unwrap();
-    let pages = ["leaderboard_snapshots_board", "leaderboard_pages_pkey", "identities_pkey"];
+    let pages = [
+        "leaderboard_snapshots_board",
+        "leaderboard_pages_pkey",
+        "leaderboard_places_pkey",
+        "identities_pkey",
+    ];
     let by = expect("board of identities", &pages);
     for first in [0, 9_990] {
         let extent = Extent { snapshot_id: None, first, rows: 100 };
@@ -88,7 +94,12 @@ async fn check_all(plans: &Plans, store: &Store) {
     }
     let by = expect("edition", &["leaderboard_snapshots_board"]);
     check(plans, &by, find_edition(db, board(Scope::Identities))).await;
-    let pages = ["leaderboard_pages_pkey", "pouw_accounts_pkey", "wallet_links_key"];
+    let pages = [
+        "leaderboard_pages_pkey",
+        "leaderboard_places_pkey",
+        "pouw_accounts_pkey",
+        "wallet_links_key",
+    ];
     let by = expect("board of addresses", &pages);
     let snapshot_id: i64 = sqlx::query_scalar(
         "SELECT max(snapshot_id) FROM leaderboard_snapshots WHERE board = 'addresses/nuw/all/tasks'",
@@ -98,11 +109,11 @@ async fn check_all(plans: &Plans, store: &Store) {
     .unwrap();
     let extent = Extent { snapshot_id: Some(snapshot_id), first: 100, rows: 100 };
     check(plans, &by, list_board(db, board(Scope::Addresses), extent)).await;
-    let by = expect("around", &["leaderboard_pages_pkey"]);
+    let by = expect("around", &["leaderboard_pages_pkey", "leaderboard_places_pkey"]);
     check(plans, &by, list_board_around(store, board(Scope::Identities), &person, 11)).await;
 
     let names =
-        &["identities_pkey", "pouw_stats_pkey", "pouw_scores_pkey", "leaderboard_places_pkey"];
+        &["identities_pkey", "pouw_stats_pkey", "pouw_scores_pkey", "leaderboard_places_subject"];
     let by = expect("stats", names);
     check(plans, &by, stats::get_stats(db, &person, NOW)).await;
 

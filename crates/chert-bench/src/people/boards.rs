@@ -28,7 +28,7 @@ const CHANGED: i64 = 50;
 /// for so many lengths of a load per round: 30 s at full scale.
 const LIVE_LOADS: u32 = 6;
 /// How often boards are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// From one refresh to the next, as the indexer does by default.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// What hiding is compared with; nothing was promised.

@@ -38,8 +38,13 @@ fn texts(list: &Value, name: &str) -> Vec<String> {
     items.filter_map(|item| item[name].as_str().map(str::to_owned)).take(EACH).collect()
 }
 
-/// All boards, each of which has a snapshot after the first look.
+/// All boards.
 const BOARDS: i64 = 48;
+/// How many of them show the figures that there are.
+const BOARDS_OF_NOW: &str = "SELECT count(*) FROM feeds f, pouw_clock c,
+         (SELECT DISTINCT ON (board) generation, hour FROM leaderboard_snapshots
+          ORDER BY board, snapshot_id DESC) s
+     WHERE f.feed = 'work' AND s.generation = f.generation AND s.hour = c.hour";
 
 /// Indexes a chain through a reorganisation until everything is read, and ends the indexer.
 async fn index(chain: &Chain, database: &str) -> anyhow::Result<()> {
@@ -55,8 +60,7 @@ async fn index(chain: &Chain, database: &str) -> anyhow::Result<()> {
     wait_for_feeds(database).await?;
     oracles.wait_until_read(database).await?;
     e2e::wait_until("boards are computed", async || {
-        let sql = "SELECT count(DISTINCT board) FROM leaderboard_snapshots";
-        Ok(dump::count(database, sql).await? == BOARDS)
+        Ok(dump::count(database, BOARDS_OF_NOW).await? == BOARDS)
     })
     .await?;
     indexer.stop().await?;

@@ -1,27 +1,37 @@
 //! How rows of a board are kept: many to a database row, in a compact form with a version.
 //!
-//! A page is `version, count, subject length`, the subjects, then per row `rank, score, tasks,
-//! rewards, change`. The subjects come first because the query of a page cuts them out to look up
-//! names in the same statement. A places row is `version, count, subject length, columns`, then per
-//! subject its bytes and a column per board of its group: 0 where it is not on that board, else its
-//! position + 1 and how far its rank lies before that (equals share the first one's rank). Numbers
-//! are unsigned LEB128; a change is 0 for none, else zigzag + 1. A figure is a byte, which holds the
-//! number of its digits behind the point and whether there is an upper half, then the upper half if
-//! so, the whole part, and the digits behind the point.
+//! A places row is `version, count, subject length, columns`, the subjects, then per subject a
+//! column per board of its group: 0 where it is not on that board, else its position + 1 and how far
+//! its rank lies before that (equals share the first one's rank). All places rows of a set together
+//! hold every subject, sorted; which one it is among them is its number.
+//!
+//! A page is `version, count`, who is on its lines as numbers of four bytes, highest first, then per
+//! line `rank, score, tasks, rewards, change`. Numbers instead of subjects, because the same subjects
+//! are on up to sixteen boards at once. Both have what they name at fixed places, since the query of
+//! a page cuts it out to look up names in the same statement.
+//!
+//! Other numbers are unsigned LEB128; a change is 0 for none, else zigzag + 1. A figure is a byte,
+//! which holds the number of its digits behind the point and whether there is an upper half, then
+//! the upper half if so, the whole part, and the digits behind the point.
 //!
 //! Reading trusts nothing: whatever is damaged is an error, never a panic nor a large allocation.
 
 use super::figure::Figure;
 use crate::StoreError;
 
-/// Rows in a page: about as many as fit into a page of the database, since rows of tables cost more
-/// than bytes.
-pub const PAGE_ROWS: usize = 128;
+/// Lines in a page, of which two fit into a page of the database as a rule. Known to the statements in
+/// `query.rs`.
+pub const PAGE_ROWS: usize = 192;
 /// Subjects in a places row: with the columns of sixteen boards it stays within a database page.
+/// Known to the statements in `query.rs`.
 pub const PLACE_ROWS: usize = 64;
 /// An identity id; account keys are shorter.
 const SUBJECT_BYTES_MAX: usize = 32;
 const VERSION: u8 = 1;
+/// Of the number of a contributor.
+const NUMBER_BYTES: usize = 4;
+/// About what a line takes.
+const LINE_BYTES: usize = 24;
 /// Bytes that 128 bits take in groups of seven.
 const VARINT_BYTES_MAX: u32 = 19;
 /// Digits of a figure behind the point.
@@ -34,9 +44,9 @@ const _: () = assert!(PLACE_ROWS <= u8::MAX as usize);
 
 /// A line of a board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line<'a> {
-    /// Identity id (32 bytes) or account key (16 bytes).
-    pub subject: &'a [u8],
+pub struct Line {
+    /// Whose line it is: a number of the board's set of places.
+    pub number: u32,
     /// Standard competition rank, from 1.
     pub rank: u32,
     /// What the board compares.
@@ -59,11 +69,12 @@ pub struct Place {
 }
 
 /// Encodes at most [`PAGE_ROWS`] lines.
-pub(super) fn encode_page(lines: &[Line<'_>]) -> Vec<u8> {
+pub(super) fn encode_page(lines: &[Line]) -> Vec<u8> {
     debug_assert!(lines.len() <= PAGE_ROWS);
-    let mut bytes = head(lines.len(), lines.first().map_or(0, |l| l.subject.len()));
+    let mut bytes = Vec::with_capacity(2 + lines.len() * LINE_BYTES);
+    bytes.extend_from_slice(&[VERSION, byte(lines.len())]);
     for line in lines {
-        bytes.extend_from_slice(line.subject);
+        bytes.extend_from_slice(&line.number.to_be_bytes());
     }
     for line in lines {
         put(&mut bytes, line.rank.into());
@@ -76,14 +87,14 @@ pub(super) fn encode_page(lines: &[Line<'_>]) -> Vec<u8> {
 }
 
 /// Reads a page.
-pub(super) fn decode_page(bytes: &[u8]) -> Result<Vec<Line<'_>>, StoreError> {
+pub(super) fn decode_page(bytes: &[u8]) -> Result<Vec<Line>, StoreError> {
     let mut input = Input { left: bytes, what: "leaderboard_pages.body" };
-    let (count, width) = input.head(PAGE_ROWS)?;
-    let mut subjects = input.take(count * width)?.chunks(width.max(1));
+    let count = input.count(PAGE_ROWS)?;
+    let (numbers, _) = input.take(count * NUMBER_BYTES)?.as_chunks::<NUMBER_BYTES>();
     let mut lines = Vec::with_capacity(count);
-    for _ in 0..count {
+    for number in numbers {
         lines.push(Line {
-            subject: subjects.next().unwrap_or_default(),
+            number: u32::from_be_bytes(*number),
             rank: input.number()?,
             score: input.figure()?,
             tasks: input.number()?,
@@ -108,10 +119,11 @@ pub(super) fn encode_places(subjects: &[(&[u8], Places)]) -> Vec<u8> {
     debug_assert!(subjects.len() <= PLACE_ROWS);
     let (width, columns) = subjects.first().map_or((0, 0), |(s, places)| (s.len(), places.len()));
     debug_assert!(subjects.iter().all(|(_, places)| places.len() == columns));
-    let mut bytes = head(subjects.len(), width);
-    bytes.push(u8::try_from(columns).unwrap_or(u8::MAX));
-    for (subject, places) in subjects {
+    let mut bytes = vec![VERSION, byte(subjects.len()), byte(width), byte(columns)];
+    for (subject, _) in subjects {
         bytes.extend_from_slice(subject);
+    }
+    for (_, places) in subjects {
         for place in places {
             let Some(Place { position, rank }) = place else {
                 bytes.push(0);
@@ -131,31 +143,41 @@ pub(crate) fn find_place(
     subject: &[u8],
     column: usize,
 ) -> Result<Option<Place>, StoreError> {
+    let column = decode_column(bytes, column)?;
+    Ok(column.into_iter().find_map(|(here, place)| place.filter(|_| here == subject)))
+}
+
+/// A subject and where it stands on a board; `None` where it is not on it.
+type Standing<'a> = (&'a [u8], Option<Place>);
+
+/// Reads a column of a places row.
+pub(super) fn decode_column(bytes: &[u8], column: usize) -> Result<Vec<Standing<'_>>, StoreError> {
     let mut input = Input { left: bytes, what: "leaderboard_places.body" };
-    let (count, width) = input.head(PLACE_ROWS)?;
-    let columns = usize::from(input.byte()?);
+    let count = input.count(PLACE_ROWS)?;
+    let (width, columns) = (usize::from(input.byte()?), usize::from(input.byte()?));
+    if width > SUBJECT_BYTES_MAX {
+        return Err(input.damaged("subjects longer than there can be"));
+    }
     if column >= columns {
         return Err(input.damaged("fewer columns than boards"));
     }
-    let mut found = None;
+    let mut subjects = input.take(count * width)?.chunks(width.max(1));
+    let mut places = Vec::with_capacity(count);
     for _ in 0..count {
-        let here = input.take(width)? == subject;
-        for at in 0..columns {
-            match here && at == column {
-                true => found = input.place()?,
-                false => input.pass_place()?,
-            }
+        for _ in 0..column {
+            input.pass_place()?;
+        }
+        places.push((subjects.next().unwrap_or_default(), input.place()?));
+        for _ in column + 1..columns {
+            input.pass_place()?;
         }
     }
     input.end()?;
-    Ok(found)
+    Ok(places)
 }
 
-fn head(count: usize, width: usize) -> Vec<u8> {
-    let byte = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
-    let mut bytes = Vec::with_capacity(3 + count * (width + 24));
-    bytes.extend_from_slice(&[VERSION, byte(count), byte(width)]);
-    bytes
+fn byte(number: usize) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
 }
 
 fn put(bytes: &mut Vec<u8>, mut number: u64) {
@@ -225,13 +247,14 @@ impl<'a> Input<'a> {
         byte.ok_or_else(|| self.damaged("cut short"))
     }
 
-    fn head(&mut self, rows_max: usize) -> Result<(usize, usize), StoreError> {
+    /// How many there are, after the version.
+    fn count(&mut self, count_max: usize) -> Result<usize, StoreError> {
         if self.byte()? != VERSION {
             return Err(self.damaged("unknown version"));
         }
-        let (count, width) = (usize::from(self.byte()?), usize::from(self.byte()?));
-        match count <= rows_max && width <= SUBJECT_BYTES_MAX {
-            true => Ok((count, width)),
+        let count = usize::from(self.byte()?);
+        match count <= count_max {
+            true => Ok(count),
             false => Err(self.damaged("more than there can be")),
         }
     }
@@ -312,34 +335,25 @@ mod tests {
         prop_oneof![any_size, any::<i64>().prop_map(Figure::whole), Just(Figure::ZERO)]
     }
 
-    type Parts = (Vec<u8>, u32, Figure, u64, Figure, Option<i64>);
-
-    fn parts() -> impl Strategy<Value = Vec<Parts>> {
-        let part = (
-            vec(any::<u8>(), 32),
-            any::<u32>(),
-            figures(),
-            any::<u64>(),
-            figures(),
-            any::<Option<i64>>(),
-        );
-        vec(part, 0..=PAGE_ROWS)
-    }
-
-    fn lines(parts: &[Parts]) -> Vec<Line<'_>> {
-        fn line((subject, rank, score, tasks, rewards, change): &Parts) -> Line<'_> {
-            let (rank, score, tasks) = (*rank, *score, *tasks);
-            Line { subject, rank, score, tasks, rewards: *rewards, change: *change }
-        }
-        parts.iter().map(line).collect()
+    fn lines() -> impl Strategy<Value = Vec<Line>> {
+        let parts =
+            (any::<u32>(), any::<u32>(), figures(), any::<u64>(), figures(), any::<Option<i64>>());
+        let line = parts.prop_map(|(number, rank, score, tasks, rewards, change)| Line {
+            number,
+            rank,
+            score,
+            tasks,
+            rewards,
+            change,
+        });
+        vec(line, 0..=PAGE_ROWS)
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn pages_come_back(parts in parts()) {
-            let lines = lines(&parts);
+        fn pages_come_back(lines in lines()) {
             let bytes = encode_page(&lines);
             prop_assert_eq!(decode_page(&bytes).unwrap(), lines);
         }
@@ -368,8 +382,8 @@ mod tests {
         }
 
         #[test]
-        fn damage_is_an_error_and_never_a_panic(parts in parts(), cut: usize, at: usize, to: u8) {
-            let mut bytes = encode_page(&lines(&parts));
+        fn damage_is_an_error_and_never_a_panic(lines in lines(), cut: usize, at: usize, to: u8) {
+            let mut bytes = encode_page(&lines);
             let end = cut % bytes.len();
             prop_assert!(decode_page(&bytes[..end]).is_err());
             let at = at % bytes.len();

@@ -45,8 +45,8 @@ macro_rules! standing_of {
     }};
 }
 
-fn sums(tasks: i64, credits: Figure, rewards: Figure) -> Sums {
-    Sums { tasks, credits, rewards }
+fn sums(tasks: i64, credits: Option<Figure>, rewards: Figure) -> Sums {
+    Sums { tasks, credits: credits.unwrap_or(Figure::ZERO), rewards }
 }
 
 /// One contributor with an average beyond all measure must not stop the boards of all others: it
@@ -62,7 +62,7 @@ fn recent_average(clock: &RacClock, weight: &str, today: &str) -> Figure {
 }
 
 /// Everybody that may stand on a board of this scope and kind, in any order; in a transaction. Only
-/// BOINC work has a recent average.
+/// BOINC work has credits and a recent average; of other work they are not read.
 pub(super) async fn load(
     db: &mut PgConnection,
     scope: Scope,
@@ -87,20 +87,20 @@ async fn identities(
 ) -> Result<Standings, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT s.subject AS "subject!", s.last_at AS "last_at!",
-                  s.tasks_all AS "tasks_all!", s.credits_all AS "credits_all!: Figure",
-                  s.rewards_all AS "rewards_all!: Figure",
-                  s.tasks_24 AS "tasks_24!", s.credits_24 AS "credits_24!: Figure",
-                  s.rewards_24 AS "rewards_24!: Figure",
-                  s.tasks_48 AS "tasks_48!", s.credits_48 AS "credits_48!: Figure",
-                  s.rewards_48 AS "rewards_48!: Figure",
-                  s.tasks_168 AS "tasks_168!", s.credits_168 AS "credits_168!: Figure",
-                  s.rewards_168 AS "rewards_168!: Figure",
-                  s.tasks_192 AS "tasks_192!", s.credits_192 AS "credits_192!: Figure",
-                  s.rewards_192 AS "rewards_192!: Figure",
-                  s.tasks_720 AS "tasks_720!", s.credits_720 AS "credits_720!: Figure",
-                  s.rewards_720 AS "rewards_720!: Figure",
-                  s.tasks_744 AS "tasks_744!", s.credits_744 AS "credits_744!: Figure",
-                  s.rewards_744 AS "rewards_744!: Figure",
+                  s.tasks_all AS "tasks_all!", s.rewards_all AS "rewards_all!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_all END AS "credits_all: Figure",
+                  s.tasks_24 AS "tasks_24!", s.rewards_24 AS "rewards_24!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_24 END AS "credits_24: Figure",
+                  s.tasks_48 AS "tasks_48!", s.rewards_48 AS "rewards_48!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_48 END AS "credits_48: Figure",
+                  s.tasks_168 AS "tasks_168!", s.rewards_168 AS "rewards_168!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_168 END AS "credits_168: Figure",
+                  s.tasks_192 AS "tasks_192!", s.rewards_192 AS "rewards_192!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_192 END AS "credits_192: Figure",
+                  s.tasks_720 AS "tasks_720!", s.rewards_720 AS "rewards_720!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_720 END AS "credits_720: Figure",
+                  s.tasks_744 AS "tasks_744!", s.rewards_744 AS "rewards_744!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_744 END AS "credits_744: Figure",
                   CASE WHEN $1 = 1 THEN s.rac_weight::text END AS weight,
                   COALESCE(t.credits, 0)::text AS "today!"
            FROM pouw_scores s
@@ -124,20 +124,20 @@ async fn accounts(
 ) -> Result<Standings, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT s.subject AS "subject!", s.last_at AS "last_at!",
-                  s.tasks_all AS "tasks_all!", s.credits_all AS "credits_all!: Figure",
-                  s.rewards_all AS "rewards_all!: Figure",
-                  s.tasks_24 AS "tasks_24!", s.credits_24 AS "credits_24!: Figure",
-                  s.rewards_24 AS "rewards_24!: Figure",
-                  s.tasks_48 AS "tasks_48!", s.credits_48 AS "credits_48!: Figure",
-                  s.rewards_48 AS "rewards_48!: Figure",
-                  s.tasks_168 AS "tasks_168!", s.credits_168 AS "credits_168!: Figure",
-                  s.rewards_168 AS "rewards_168!: Figure",
-                  s.tasks_192 AS "tasks_192!", s.credits_192 AS "credits_192!: Figure",
-                  s.rewards_192 AS "rewards_192!: Figure",
-                  s.tasks_720 AS "tasks_720!", s.credits_720 AS "credits_720!: Figure",
-                  s.rewards_720 AS "rewards_720!: Figure",
-                  s.tasks_744 AS "tasks_744!", s.credits_744 AS "credits_744!: Figure",
-                  s.rewards_744 AS "rewards_744!: Figure",
+                  s.tasks_all AS "tasks_all!", s.rewards_all AS "rewards_all!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_all END AS "credits_all: Figure",
+                  s.tasks_24 AS "tasks_24!", s.rewards_24 AS "rewards_24!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_24 END AS "credits_24: Figure",
+                  s.tasks_48 AS "tasks_48!", s.rewards_48 AS "rewards_48!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_48 END AS "credits_48: Figure",
+                  s.tasks_168 AS "tasks_168!", s.rewards_168 AS "rewards_168!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_168 END AS "credits_168: Figure",
+                  s.tasks_192 AS "tasks_192!", s.rewards_192 AS "rewards_192!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_192 END AS "credits_192: Figure",
+                  s.tasks_720 AS "tasks_720!", s.rewards_720 AS "rewards_720!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_720 END AS "credits_720: Figure",
+                  s.tasks_744 AS "tasks_744!", s.rewards_744 AS "rewards_744!: Figure",
+                  CASE WHEN $1 = 1 THEN s.credits_744 END AS "credits_744: Figure",
                   CASE WHEN $1 = 1 THEN s.rac_weight::text END AS weight,
                   COALESCE(t.credits, 0)::text AS "today!"
            FROM pouw_scores s

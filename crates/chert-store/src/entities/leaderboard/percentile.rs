@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::board::{Board, Kind, Metric, Scope, Timeframe};
-use super::encoding::decode_page;
+use super::encoding::decode_column;
 use crate::{Store, StoreError};
 
 /// Rows changed in one transaction, so that ingest waits for milliseconds only.
@@ -29,19 +29,20 @@ pub(crate) fn percentile_boards() -> [Option<Board>; 2] {
 pub(super) async fn store(store: &Store) -> Result<(), StoreError> {
     let mut best: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
     for board in percentile_boards().into_iter().flatten() {
-        let pages = sqlx::query!(
+        let rows = sqlx::query!(
             "SELECT s.participants, p.body
-             FROM (SELECT snapshot_id, participants FROM leaderboard_snapshots
+             FROM (SELECT place_set, participants FROM leaderboard_snapshots
                    WHERE board = $1 ORDER BY snapshot_id DESC LIMIT 1) s
-             JOIN leaderboard_pages p USING (snapshot_id)",
+             JOIN leaderboard_places p USING (place_set)",
             board.to_string()
         )
         .fetch_all(store.pool())
         .await?;
-        for page in pages {
-            for line in decode_page(&page.body)? {
-                let value = percentile_hundredths(line.rank, page.participants);
-                let slot = best.entry(line.subject.to_vec()).or_default();
+        for row in rows {
+            for (subject, place) in decode_column(&row.body, board.column())? {
+                let Some(place) = place else { continue };
+                let value = percentile_hundredths(place.rank, row.participants);
+                let slot = best.entry(subject.to_vec()).or_default();
                 *slot = value.max(*slot);
             }
         }

@@ -127,8 +127,9 @@ macro_rules! collect {
 
 /// Lines of a board; `None` where the snapshot is gone, or where there is none yet.
 ///
-/// Indexes: `leaderboard_snapshots_board`, `leaderboard_pages_pkey`, and per line the primary key
-/// of `identities`, or of `pouw_accounts`, `wallet_links_key` and `identities`.
+/// Indexes: `leaderboard_snapshots_board`, `leaderboard_pages_pkey`, and per line the primary keys
+/// of `leaderboard_places` and `identities`, or of `leaderboard_places` and `pouw_accounts`,
+/// `wallet_links_key` and the primary key of `identities`.
 pub async fn list_board(
     db: impl PgExecutor<'_>,
     board: Board,
@@ -141,7 +142,7 @@ pub async fn list_board(
     let Some((snapshot_id, participants, computed_at_ms)) = head else {
         return Ok((checkpoint, None));
     };
-    let mut pages: HashMap<i32, Vec<Line<'_>>> = HashMap::new();
+    let mut pages: HashMap<i32, Vec<Line>> = HashMap::new();
     for (page_no, body) in &bodies {
         pages.insert(*page_no, decode_page(body)?);
     }
@@ -164,7 +165,7 @@ pub async fn list_board(
     Ok((checkpoint, Some(page)))
 }
 
-fn shown(line: &Line<'_>, participants: i64, piece: Piece) -> BoardLine {
+fn shown(line: &Line, participants: i64, piece: Piece) -> BoardLine {
     BoardLine {
         rank: line.rank,
         identity_id: piece.identity_id,
@@ -178,10 +179,11 @@ fn shown(line: &Line<'_>, participants: i64, piece: Piece) -> BoardLine {
     }
 }
 
-// In both statements: a page has 128 lines (`PAGE_ROWS`); its body starts with three bytes, then come
-// its subjects, each of the same length (see encoding.rs). `|| ''` reads the body once and not once
-// per subject. The look-ups stand behind limits, so that they stay look-ups however many rows the
-// planner expects. The lines come as arrays in one row, each page's body with its first line.
+// In both statements: a page has 192 lines (`PAGE_ROWS`); its body starts with two bytes, then come
+// the numbers of its subjects. The subject with that number is one of 64 (`PLACE_ROWS`) of a row of
+// places, behind four bytes (see encoding.rs). `|| ''` reads the body once and not once per line. The
+// look-ups stand behind limits, so that they stay look-ups however many rows the planner expects. The
+// lines come as arrays in one row, each page's body with its first line.
 
 async fn identities(
     db: impl PgExecutor<'_>,
@@ -203,7 +205,7 @@ async fn identities(
            FROM checkpoints c
            LEFT JOIN visibility v ON v.id = 1
            LEFT JOIN LATERAL (
-               SELECT snapshot_id, participants, computed_at FROM leaderboard_snapshots
+               SELECT snapshot_id, participants, computed_at, place_set FROM leaderboard_snapshots
                WHERE board = $1 AND ($2::bigint IS NULL OR snapshot_id = $2)
                ORDER BY snapshot_id DESC LIMIT 1
            ) s ON TRUE
@@ -214,14 +216,23 @@ async fn identities(
                    SELECT p.page_no, n.n, CASE WHEN n.n = p.first THEN p.body END AS body,
                           i.identity_id, i.display_name
                    FROM (SELECT page_no, body || ''::bytea AS body,
-                                GREATEST($5 - page_no * 128::bigint, 0)::int AS first,
-                                LEAST($6 - page_no * 128::bigint, 127)::int AS last
+                                GREATEST($5 - page_no * 192::bigint, 0)::int AS first,
+                                LEAST($6 - page_no * 192::bigint, 191)::int AS last
                          FROM leaderboard_pages
                          WHERE snapshot_id = s.snapshot_id AND page_no BETWEEN $3 AND $4 OFFSET 0) p
                    CROSS JOIN LATERAL generate_series(p.first, p.last) n(n)
+                   CROSS JOIN LATERAL (
+                       SELECT ('x' || encode(substring(p.body FROM 3 + n.n * 4 FOR 4), 'hex'))
+                              ::bit(32)::int AS number
+                   ) k
+                   LEFT JOIN LATERAL (
+                       SELECT substring(body FROM 5 + k.number % 64 * 32 FOR 32) AS subject
+                       FROM leaderboard_places
+                       WHERE place_set = s.place_set AND row_no = k.number / 64 LIMIT 1
+                   ) w ON TRUE
                    LEFT JOIN LATERAL (
                        SELECT identity_id, display_name FROM public_identities
-                       WHERE identity_id = substring(p.body FROM 4 + n.n * 32 FOR 32) LIMIT 1
+                       WHERE identity_id = w.subject LIMIT 1
                    ) i ON TRUE
                    ORDER BY p.page_no, n.n
                ) ordered
@@ -258,7 +269,7 @@ async fn accounts(
                   l.addresses AS "addresses?: Vec<Option<String>>"
            FROM checkpoints c
            LEFT JOIN LATERAL (
-               SELECT snapshot_id, participants, computed_at FROM leaderboard_snapshots
+               SELECT snapshot_id, participants, computed_at, place_set FROM leaderboard_snapshots
                WHERE board = $1 AND ($2::bigint IS NULL OR snapshot_id = $2)
                ORDER BY snapshot_id DESC LIMIT 1
            ) s ON TRUE
@@ -270,22 +281,30 @@ async fn accounts(
                    SELECT p.page_no, n.n, CASE WHEN n.n = p.first THEN p.body END AS body,
                           i.identity_id, i.display_name, a.miner_address AS address
                    FROM (SELECT page_no, body || ''::bytea AS body,
-                                GREATEST($5 - page_no * 128::bigint, 0)::int AS first,
-                                LEAST($6 - page_no * 128::bigint, 127)::int AS last
+                                GREATEST($5 - page_no * 192::bigint, 0)::int AS first,
+                                LEAST($6 - page_no * 192::bigint, 191)::int AS last
                          FROM leaderboard_pages
                          WHERE snapshot_id = s.snapshot_id AND page_no BETWEEN $3 AND $4 OFFSET 0) p
                    CROSS JOIN LATERAL generate_series(p.first, p.last) n(n)
-                   CROSS JOIN LATERAL (SELECT substring(p.body FROM 4 + n.n * 16 FOR 16) AS bytes) k
+                   CROSS JOIN LATERAL (
+                       SELECT ('x' || encode(substring(p.body FROM 3 + n.n * 4 FOR 4), 'hex'))
+                              ::bit(32)::int AS number
+                   ) k
+                   LEFT JOIN LATERAL (
+                       SELECT substring(body FROM 5 + k.number % 64 * 16 FOR 16) AS subject
+                       FROM leaderboard_places
+                       WHERE place_set = s.place_set AND row_no = k.number / 64 LIMIT 1
+                   ) w ON TRUE
                    LEFT JOIN LATERAL (
                        SELECT account_key, miner_address FROM pouw_accounts
-                       WHERE account_key = CASE WHEN length(k.bytes) = 16
-                                                THEN encode(k.bytes, 'hex')::uuid END LIMIT 1
+                       WHERE account_key = CASE WHEN length(w.subject) = 16
+                                                THEN encode(w.subject, 'hex')::uuid END LIMIT 1
                    ) a ON TRUE
                    LEFT JOIN LATERAL (
-                       SELECT CASE WHEN count(*) = 1 THEN (array_agg(w.identity_id))[1] END
+                       SELECT CASE WHEN count(*) = 1 THEN (array_agg(links.identity_id))[1] END
                                   AS identity_id
                        FROM (SELECT DISTINCT identity_id FROM wallet_links
-                             WHERE wallet_key = a.account_key LIMIT 2) w
+                             WHERE wallet_key = a.account_key LIMIT 2) links
                    ) h ON TRUE
                    LEFT JOIN LATERAL (
                        SELECT identity_id, display_name FROM public_identities
@@ -316,7 +335,7 @@ struct Standing {
 /// The lines around an identity on a board of identities, itself in the middle where the board
 /// allows it; `None` where it has no place on the board.
 ///
-/// Indexes: `identities_pkey`, `leaderboard_snapshots_board`, `leaderboard_places_pkey`, and those
+/// Indexes: `identities_pkey`, `leaderboard_snapshots_board`, `leaderboard_places_subject`, and those
 /// of [`list_board`].
 pub async fn list_board_around(
     store: &Store,

@@ -11,8 +11,8 @@ fn figure(column: &[Figure], index: u32) -> Figure {
     column.get(at(index)).copied().unwrap_or(Figure::ZERO)
 }
 
-/// A board's order: everybody with a score above zero, best first, equals in the order of their
-/// indices. Equal scores share a rank, and the next one counts them all.
+/// A board's order: everybody with a score above zero, best first, equals by who was there first.
+/// Equal scores share a rank, and the next one counts them all.
 #[derive(Debug)]
 pub(super) struct Ranking<'a> {
     standings: &'a Standings,
@@ -32,16 +32,16 @@ struct Ranked {
 }
 
 impl<'a> Ranking<'a> {
-    /// Ranks a board of `standings` that are in order.
+    /// Ranks a board of `standings` whose orders are computed.
     pub(super) fn new(board: Board, standings: &'a Standings) -> Self {
         let mut before = vec![0; standings.len()];
-        for then in rank(&standings.scores_a_day_ago(board)) {
+        for then in rank(&standings.scores_a_day_ago(board), standings.reach()) {
             if let Some(slot) = before.get_mut(at(then.index)) {
                 *slot = then.rank;
             }
         }
         let scores = standings.scores(board);
-        let ranked = rank(&scores);
+        let ranked = rank(&scores, standings.reach());
         Self { standings, window: standings.now(board.timeframe()), scores, ranked, before }
     }
 
@@ -51,12 +51,12 @@ impl<'a> Ranking<'a> {
     }
 
     /// The lines, best first.
-    pub(super) fn lines(&self) -> impl Iterator<Item = Line<'a>> {
+    pub(super) fn lines(&self) -> impl Iterator<Item = Line> {
         self.ranked.iter().map(|&Ranked { index, rank }| {
             let sums = self.window.get(at(index)).copied().unwrap_or_default();
             let then = self.before.get(at(index)).copied().filter(|then| *then > 0);
             Line {
-                subject: self.standings.subject(index),
+                number: self.standings.number(index),
                 rank,
                 score: figure(&self.scores, index),
                 tasks: u64::try_from(sums.tasks).unwrap_or(0),
@@ -78,40 +78,51 @@ impl<'a> Ranking<'a> {
     }
 }
 
-/// Those with a score above zero, best first and equals by index, with their ranks.
+/// Those with a score above zero, best first and equals by `reach`, with their ranks. Both are by
+/// index.
 ///
 /// What is sorted is one number per contributor, not figures: its upper half is the score's
-/// [`Figure::magnitude`], turned round, its lower half the index.
-fn rank(scores: &[Figure]) -> Vec<Ranked> {
+/// [`Figure::magnitude`], turned round, its lower half the reach and the index.
+fn rank(scores: &[Figure], reach: &[u32]) -> Vec<Ranked> {
     let mut keys: Vec<u128> = Vec::with_capacity(scores.len());
-    for (score, index) in scores.iter().zip(0_u32..) {
+    for ((score, reach), index) in scores.iter().zip(reach).zip(0_u32..) {
         if score.is_positive() {
-            keys.push(u128::from(!score.magnitude()) << 64 | u128::from(index));
+            let equals = u128::from(*reach) << 32 | u128::from(index);
+            keys.push(u128::from(!score.magnitude()) << 64 | equals);
         }
     }
     keys.sort_unstable();
     let index_of = |key: u128| u32::try_from(key & u128::from(u32::MAX)).unwrap_or(u32::MAX);
     let mut ranked: Vec<Ranked> =
-        keys.iter().map(|key| Ranked { index: index_of(*key), rank: 0 }).collect();
-    let (mut start, mut last) = (0, (Figure::ZERO, 0));
+        (1..).zip(&keys).map(|(rank, key)| Ranked { index: index_of(*key), rank }).collect();
+    let mut start = 0;
     for run in keys.chunk_by(|a, b| a >> 64 == b >> 64) {
         let end = start + run.len();
-        let run = ranked.get_mut(start..end).unwrap_or_default();
-        // Magnitudes are coarser than figures: figures of one magnitude are compared as they are,
-        // by a sort that leaves equals where they are.
-        if !run.is_sorted_by_key(|ranked| Reverse(figure(scores, ranked.index))) {
-            run.sort_by_key(|ranked| Reverse(figure(scores, ranked.index)));
-        }
-        for (ranked, place) in run.iter_mut().zip(start + 1..) {
-            let score = figure(scores, ranked.index);
-            if score != last.0 {
-                last = (score, u32::try_from(place).unwrap_or(u32::MAX));
-            }
-            ranked.rank = last.1;
+        // Whoever is alone with its magnitude, as most are, has its place for a rank.
+        if run.len() > 1 {
+            settle(ranked.get_mut(start..end).unwrap_or_default(), scores);
         }
         start = end;
     }
     ranked
+}
+
+/// Ranks a run of equal magnitudes, which holds its places for ranks so far. Magnitudes are coarser
+/// than figures.
+fn settle(run: &mut [Ranked], scores: &[Figure]) {
+    let first = run.first().map_or(0, |ranked| ranked.rank);
+    let score = |ranked: &Ranked| figure(scores, ranked.index);
+    // A sort that leaves equals where they are.
+    if !run.is_sorted_by_key(|ranked| Reverse(score(ranked))) {
+        run.sort_by_key(|ranked| Reverse(score(ranked)));
+    }
+    let mut last = None;
+    for (ranked, place) in run.iter_mut().zip(first..) {
+        let score = score(ranked);
+        let rank = last.filter(|(of, _)| *of == score).map_or(place, |(_, rank)| rank);
+        last = Some((score, rank));
+        ranked.rank = rank;
+    }
 }
 
 #[cfg(test)]
@@ -134,22 +145,28 @@ mod tests {
     fn standings(rows: &[Standing]) -> Standings {
         let mut standings = Standings::default();
         rows.iter().for_each(|row| standings.push(row).unwrap());
-        standings.in_order()
+        standings.put_in_order();
+        standings
     }
 
-    fn ranked(board: Board, standings: &Standings) -> Vec<Line<'_>> {
+    fn ranked(board: Board, standings: &Standings) -> Vec<Line> {
         let ranking = Ranking::new(board, standings);
-        let lines: Vec<Line<'_>> = ranking.lines().collect();
+        let lines: Vec<Line> = ranking.lines().collect();
         assert_eq!(lines.len(), ranking.len());
         let places = ranking.places();
         for (index, place) in (0..).zip(&places) {
             let line = place.map(|place| lines[usize::try_from(place.position).unwrap()]);
-            let subject = standings.subject(index);
-            let there = lines.iter().find(|line| line.subject == subject).copied();
+            let number = standings.number(index);
+            let there = lines.iter().find(|line| line.number == number).copied();
             assert_eq!(line, there);
             assert_eq!(place.map(|place| place.rank), there.map(|line| line.rank));
         }
         lines
+    }
+
+    /// The first byte of the subject of a line.
+    fn subject(line: &Line, standings: &Standings) -> u8 {
+        standings.by_number().nth(at(line.number)).unwrap().1[0]
     }
 
     fn standing(subject: u8, last_at: i64, all: i64, day: i64) -> Standing {
@@ -178,13 +195,14 @@ mod tests {
             standing(5, 10, 0, 0),
         ]);
         let lines = ranked(board(Timeframe::All, Metric::Tasks), &standings);
-        let seen: Vec<_> = lines.iter().map(|l| (l.subject[0], l.rank, l.change)).collect();
+        let seen: Vec<_> =
+            lines.iter().map(|l| (subject(l, &standings), l.rank, l.change)).collect();
         // Yesterday: 3 with 10, 2 with 9, 1 with 4.
         assert_eq!(seen, [(3, 1, Some(0)), (2, 2, Some(0)), (1, 2, Some(1)), (4, 4, None)]);
         assert_eq!((lines[0].tasks, lines[0].rewards.to_string()), (12, "1200".to_owned()));
         let day = ranked(board(Timeframe::Day, Metric::Credits), &standings);
         let seen: Vec<_> =
-            day.iter().map(|l| (l.subject[0], l.rank, l.score.to_string())).collect();
+            day.iter().map(|l| (subject(l, &standings), l.rank, l.score.to_string())).collect();
         let expected = [(1, 1, "50".to_owned()), (3, 2, "20".to_owned()), (4, 3, "10".to_owned())];
         assert_eq!(seen, expected);
         // The day before: 48 hours without the last 24: 3 had 100, 2 had 90, 1 had 40.
@@ -196,10 +214,9 @@ mod tests {
         let rows = [standing(9, 5, 3, 0), standing(8, 4, 3, 0), standing(7, 5, 3, 0)];
         let standings = standings(&rows);
         let lines = ranked(board(Timeframe::All, Metric::Rewards), &standings);
-        let seen: Vec<_> = lines.iter().map(|l| (l.subject[0], l.rank)).collect();
+        let seen: Vec<_> = lines.iter().map(|l| (subject(l, &standings), l.rank)).collect();
         assert_eq!(seen, [(8, 1), (7, 1), (9, 1)]);
-        let subjects: Vec<u8> =
-            standings.by_subject().into_iter().map(|index| standings.subject(index)[0]).collect();
+        let subjects: Vec<u8> = standings.by_number().map(|(_, subject)| subject[0]).collect();
         assert_eq!(subjects, [7, 8, 9]);
     }
 
@@ -233,11 +250,16 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
-        fn ranks_follow_from_the_scores_alone(scores in vec(close(), 0..60)) {
-            let seen = rank(&scores);
+        fn ranks_follow_from_the_scores_alone(scores in vec(close(), 0..60), backwards: bool) {
+            let mut reach: Vec<u32> = (0..u32::try_from(scores.len()).unwrap()).collect();
+            if backwards {
+                reach.reverse();
+            }
+            let seen = rank(&scores, &reach);
             let mut expected: Vec<u32> = (0..u32::try_from(scores.len()).unwrap()).collect();
             expected.retain(|index| figure(&scores, *index).is_positive());
-            expected.sort_by_key(|index| Reverse(figure(&scores, *index)));
+            let reached = |index: u32| reach[at(index)];
+            expected.sort_by_key(|index| (Reverse(figure(&scores, *index)), reached(*index)));
             prop_assert_eq!(seen.iter().map(|r| r.index).collect::<Vec<_>>(), expected);
             for ranked in seen {
                 let own = figure(&scores, ranked.index);

@@ -5,7 +5,6 @@
 //! feed's lock, that nobody else has written boards of identities meanwhile. So it can neither
 //! bring back an identity that has hidden while it computed nor hold up the registry.
 
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -31,9 +30,6 @@ const SNAPSHOT_AGE_MS_MAX: i64 = 10 * 60 * 1000;
 const SNAPSHOT_LINES_MAX: i64 = 1_000_000;
 /// beyond so many snapshots, which are kept however large they are.
 const SNAPSHOTS_MIN: i64 = 3;
-/// Groups made anew at the same time: while one is being read, another is ranked and written. Each
-/// holds the figures of all its participants in memory.
-const GROUPS_AT_ONCE: usize = 2;
 /// Replaced snapshots that are removed in one statement.
 const PRUNE_ROWS_MAX: i64 = 500;
 
@@ -50,8 +46,8 @@ pub struct Refreshed {
 }
 
 /// What was done about the boards of one scope and kind.
+#[derive(Default)]
 struct Group {
-    scope: Scope,
     written: u32,
     unchanged: u32,
     /// They now stand at another hour.
@@ -79,17 +75,16 @@ impl Store {
     }
 
     async fn refresh_all(&self, now_ms: i64) -> Result<Refreshed, StoreError> {
-        // The larger ones first: otherwise the last one works alone at the end.
-        let kinds = [Kind::Boinc, Kind::Nuw];
-        let groups = kinds.into_iter().flat_map(|kind| Scope::ALL.map(|scope| (scope, kind)));
-        let groups = stream::iter(groups).map(|group| self.refresh_group(group, now_ms));
-        let groups: Vec<Group> = groups.buffer_unordered(GROUPS_AT_ONCE).try_collect().await?;
-        let mut done = Refreshed::default();
-        for group in &groups {
+        let (mut done, mut hour_moved) = (Refreshed::default(), false);
+        // One after the other, each on several cores: a change that comes just after a group was
+        // read waits for all others and for that group once more, which is to be short.
+        for (scope, kind) in Scope::ALL.into_iter().flat_map(|s| Kind::ALL.map(|k| (s, k))) {
+            let group = self.refresh_group((scope, kind), now_ms).await?;
             done.boards += group.written;
             done.unchanged += group.unchanged;
+            hour_moved |= scope == Scope::Identities && group.hour_moved;
         }
-        if groups.iter().any(|group| group.scope == Scope::Identities && group.hour_moved) {
+        if hour_moved {
             percentile::store(self).await?;
         }
         Ok(done)
@@ -100,13 +95,12 @@ impl Store {
         (scope, kind): (Scope, Kind),
         now_ms: i64,
     ) -> Result<Group, StoreError> {
-        let untouched = Group { scope, written: 0, unchanged: 0, hour_moved: false };
         let boards = Board::group(scope, kind);
         let mut tx = self.begin().await?;
         // The marks first: figures that are newer than their marks are only computed once more.
         let marks = load_marks(&mut tx, &boards).await?;
         if !is_due(&boards, &marks, now_ms) {
-            return Ok(untouched);
+            return Ok(Group::default());
         }
         let now_s = now_ms.div_euclid(1000);
         let standings = figures::load(&mut tx, scope, kind, now_s).await?;
@@ -115,7 +109,7 @@ impl Store {
         let written = write_group(&mut tx, (scope, kind), standings, &marks, now_ms).await?;
         if !still_newest(&mut tx, scope, &boards, &marks, &written.ids()).await? {
             // An identity has hidden or shown itself: what was computed is out of date.
-            return Ok(untouched);
+            return Ok(Group::default());
         }
         confirm(&mut tx, &written.same, &marks, now_ms).await?;
         put_events(&mut tx, written.event((scope, kind)).as_slice(), None, now_s).await?;
@@ -123,7 +117,6 @@ impl Store {
         let at_another_hour =
             |b: &Board| marks.newest.get(&b.to_string()).is_none_or(|h| h.hour != marks.hour);
         Ok(Group {
-            scope,
             written: u32::try_from(written.new.len()).unwrap_or(u32::MAX),
             unchanged: u32::try_from(written.same.len()).unwrap_or(u32::MAX),
             hour_moved: boards.iter().any(at_another_hour),
@@ -230,10 +223,7 @@ async fn write_group(
     now_ms: i64,
 ) -> Result<Written, StoreError> {
     let mut written = Written { new: Vec::new(), same: Vec::new() };
-    let place_set = match scope {
-        Scope::Identities => Some(next_place_set(db).await?),
-        Scope::Addresses => None,
-    };
+    let place_set = next_place_set(db).await?;
     let mut complete = false;
     let mut parts = encode_group(scope, kind, standings);
     while let Some(part) = parts.recv().await {
@@ -247,7 +237,7 @@ async fn write_group(
                 }
             },
             Part::Places(rows) => {
-                if let Some(place_set) = place_set.filter(|_| !written.new.is_empty()) {
+                if !written.new.is_empty() {
                     timed!("insert_places", insert_places(db, place_set, &rows)).await?;
                 }
                 complete = true;

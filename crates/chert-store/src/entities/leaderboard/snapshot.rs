@@ -1,6 +1,7 @@
 //! Writing snapshots of boards.
 
 use std::collections::HashMap;
+use std::thread;
 
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -49,8 +50,8 @@ pub(super) struct Encoded {
 pub(super) enum Part {
     /// Each board.
     Board(Encoded),
-    /// Where everybody stands on them: first subject and body of each row. Nothing for accounts,
-    /// of which nobody asks where they stand.
+    /// Who everybody is and where they stand: first subject and body of each row. Accounts have no
+    /// columns, since nobody asks where they stand.
     Places(Vec<(Vec<u8>, Vec<u8>)>),
 }
 
@@ -92,36 +93,64 @@ pub(super) async fn load_marks(
 /// Boards that are encoded and wait to be written: enough to keep both sides busy, few enough to
 /// hold little.
 const ENCODED_AHEAD: usize = 2;
+/// Boards of a group that are ranked at the same time.
+const RANKED_AT_ONCE: usize = 2;
 
 /// Ranks and encodes the boards of one scope and kind, off the runtime's threads and while the
 /// boards before are being written.
-pub(super) fn encode_group(scope: Scope, kind: Kind, standings: Standings) -> mpsc::Receiver<Part> {
+pub(super) fn encode_group(
+    scope: Scope,
+    kind: Kind,
+    mut standings: Standings,
+) -> mpsc::Receiver<Part> {
     let (sender, receiver) = mpsc::channel(ENCODED_AHEAD);
     tokio::task::spawn_blocking(move || {
-        let standings = standings.in_order();
-        let mut columns = Vec::new();
-        for board in Board::group(scope, kind) {
-            let ranking = Ranking::new(board, &standings);
-            if scope == Scope::Identities {
-                columns.push(ranking.places());
-            }
-            // Nobody waits any more.
-            if sender.blocking_send(Part::Board(encode(board, &ranking))).is_err() {
-                return;
-            }
+        standings.put_in_order();
+        if let Some(columns) = encode_boards(&Board::group(scope, kind), &standings, &sender) {
+            // It does not matter whether anybody still waits.
+            let _ = sender.blocking_send(Part::Places(rows_of_places(&standings, &columns)));
         }
-        // Nor does it matter whether anybody still does.
-        let _ = sender.blocking_send(Part::Places(rows_of_places(&standings, &columns)));
     });
     receiver
 }
 
-fn encode(board: Board, ranking: &Ranking<'_>) -> Encoded {
+/// Where everybody stands on a board, by index.
+type Column = Vec<Option<Place>>;
+
+/// Sends every board of a group and gives a column for each of identities; `None` where nobody waits
+/// any more.
+fn encode_boards(
+    boards: &[Board],
+    standings: &Standings,
+    sender: &mpsc::Sender<Part>,
+) -> Option<Vec<Column>> {
+    // Pages say by numbers who is on them.
+    let mut who = Sha256::new();
+    standings.by_number().for_each(|(_, subject)| who.update(subject));
+    let one = |board: Board| {
+        let ranking = Ranking::new(board, standings);
+        let part = Part::Board(encode(board, &ranking, who.clone()));
+        sender.blocking_send(part).ok()?;
+        Some((board.scope() == Scope::Identities).then(|| ranking.places()))
+    };
+    let mut columns = Vec::with_capacity(boards.len());
+    for boards in boards.chunks(RANKED_AT_ONCE) {
+        thread::scope(|threads| {
+            let tasks: Vec<_> = boards.iter().map(|board| threads.spawn(|| one(*board))).collect();
+            for task in tasks {
+                columns.extend(task.join().ok()??);
+            }
+            Some(())
+        })?;
+    }
+    Some(columns)
+}
+
+/// `digest` is one of who the numbers are.
+fn encode(board: Board, ranking: &Ranking<'_>, mut digest: Sha256) -> Encoded {
     let mut lines = ranking.lines();
-    let mut page: Vec<Line<'_>> = Vec::with_capacity(PAGE_ROWS);
+    let mut page: Vec<Line> = Vec::with_capacity(PAGE_ROWS);
     let mut pages = Vec::with_capacity(ranking.len().div_ceil(PAGE_ROWS));
-    // A board without lines has a digest, too.
-    let mut digest = Sha256::new();
     loop {
         page.clear();
         page.extend(lines.by_ref().take(PAGE_ROWS));
@@ -136,11 +165,8 @@ fn encode(board: Board, ranking: &Ranking<'_>) -> Encoded {
     Encoded { board, participants, digest: digest.finalize().to_vec(), pages }
 }
 
-/// Where everybody who is on a board stands, by subject. `columns` have a place for each index.
-fn rows_of_places(
-    standings: &Standings,
-    columns: &[Vec<Option<Place>>],
-) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// Who everybody is, and where they stand. `columns` have a place for each index.
+fn rows_of_places(standings: &Standings, columns: &[Column]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut rows = Vec::new();
     let mut row: Vec<(&[u8], Places)> = Vec::with_capacity(PLACE_ROWS);
     let mut end = |row: &mut Vec<(&[u8], Places)>| {
@@ -149,11 +175,8 @@ fn rows_of_places(
             row.clear();
         }
     };
-    for index in standings.by_subject() {
-        let places: Places = columns.iter().map(|c| c.get(at(index)).copied().flatten()).collect();
-        if places.iter().any(Option::is_some) {
-            row.push((standings.subject(index), places));
-        }
+    for (index, subject) in standings.by_number() {
+        row.push((subject, columns.iter().map(|c| c.get(at(index)).copied().flatten()).collect()));
         if row.len() == PLACE_ROWS {
             end(&mut row);
         }
@@ -167,7 +190,7 @@ fn rows_of_places(
 pub(super) async fn insert(
     db: &mut PgConnection,
     encoded: &Encoded,
-    place_set: Option<i64>,
+    place_set: i64,
     marks: &Marks,
     now_ms: i64,
 ) -> Result<i64, StoreError> {
@@ -207,12 +230,12 @@ pub(super) async fn insert_places(
     place_set: i64,
     rows: &[(Vec<u8>, Vec<u8>)],
 ) -> Result<(), StoreError> {
-    let mut places = CopyBuffer::new(3);
-    for (first, body) in rows {
-        places.row().i64(place_set).bytes(Some(first)).bytes(Some(body));
+    let mut places = CopyBuffer::new(4);
+    for (row_no, (first, body)) in (0_i32..).zip(rows) {
+        places.row().i64(place_set).i32(row_no).bytes(Some(first)).bytes(Some(body));
     }
-    let statement =
-        "COPY leaderboard_places (place_set, first_subject, body) FROM STDIN (FORMAT binary)";
+    let statement = "COPY leaderboard_places (place_set, row_no, first_subject, body)
+                     FROM STDIN (FORMAT binary)";
     places.send(db, statement).await
 }
 

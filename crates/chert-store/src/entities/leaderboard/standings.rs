@@ -52,8 +52,7 @@ impl Sums {
     }
 }
 
-/// Everybody's figures. A contributor has the same index in every part; once they are in order, that
-/// is its place among all by who was there first and then by subject.
+/// Everybody's figures. A contributor has the same index in every part: the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     /// All subjects one after another, each of `width` bytes.
@@ -68,6 +67,12 @@ pub(super) struct Standings {
     hours_720: Vec<Sums>,
     hours_744: Vec<Sums>,
     recent_average: Vec<Figure>,
+    /// Indices in the order of subjects.
+    by_subject: Vec<u32>,
+    /// By index, the place in that order.
+    numbers: Vec<u32>,
+    /// By index, the place among all by who was there first, then by subject.
+    reach: Vec<u32>,
 }
 
 impl Standings {
@@ -92,27 +97,24 @@ impl Standings {
         Ok(())
     }
 
-    /// The same in order. Copies everything: not for the runtime's threads.
-    pub(super) fn in_order(self) -> Self {
-        fn ordered<T: Copy>(order: &[u32], column: &[T]) -> Vec<T> {
-            order.iter().filter_map(|index| column.get(at(*index)).copied()).collect()
+    /// Computes the orders, once all are there.
+    pub(super) fn put_in_order(&mut self) {
+        fn places(order: &[u32]) -> Vec<u32> {
+            let mut places = vec![0; order.len()];
+            for (place, index) in (0..).zip(order) {
+                if let Some(slot) = places.get_mut(at(*index)) {
+                    *slot = place;
+                }
+            }
+            places
         }
-        let mut order = self.indices();
-        let last_at = |index: u32| self.last_at.get(at(index)).copied();
-        order.sort_unstable_by_key(|index| (last_at(*index), self.subject(*index)));
-        Self {
-            subjects: order.iter().flat_map(|index| self.subject(*index)).copied().collect(),
-            width: self.width,
-            last_at: ordered(&order, &self.last_at),
-            all: ordered(&order, &self.all),
-            hours_24: ordered(&order, &self.hours_24),
-            hours_48: ordered(&order, &self.hours_48),
-            hours_168: ordered(&order, &self.hours_168),
-            hours_192: ordered(&order, &self.hours_192),
-            hours_720: ordered(&order, &self.hours_720),
-            hours_744: ordered(&order, &self.hours_744),
-            recent_average: ordered(&order, &self.recent_average),
-        }
+        let mut order: Vec<u32> = (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).collect();
+        order.sort_unstable_by_key(|index| self.subject(*index));
+        self.numbers = places(&order);
+        self.by_subject.clone_from(&order);
+        // Stable, so that equals stay in the order of subjects.
+        order.sort_by_key(|index| self.last_at.get(at(*index)).copied());
+        self.reach = places(&order);
     }
 
     /// How many there are.
@@ -120,21 +122,25 @@ impl Standings {
         self.last_at.len()
     }
 
-    fn indices(&self) -> Vec<u32> {
-        (0..u32::try_from(self.len()).unwrap_or(u32::MAX)).collect()
-    }
-
     /// The subject at an index; empty beyond the last.
-    pub(super) fn subject(&self, index: u32) -> &[u8] {
+    fn subject(&self, index: u32) -> &[u8] {
         let start = at(index) * self.width;
         self.subjects.get(start..start + self.width).unwrap_or_default()
     }
 
-    /// Everybody by subject.
-    pub(super) fn by_subject(&self) -> Vec<u32> {
-        let mut order = self.indices();
-        order.sort_unstable_by_key(|index| self.subject(*index));
-        order
+    /// Index and subject of everybody, in the order of subjects: that of their numbers.
+    pub(super) fn by_number(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        self.by_subject.iter().map(|index| (*index, self.subject(*index)))
+    }
+
+    /// The number of the contributor at an index.
+    pub(super) fn number(&self, index: u32) -> u32 {
+        self.numbers.get(at(index)).copied().unwrap_or(u32::MAX)
+    }
+
+    /// By index, what decides between equals: who was there first, then the subject.
+    pub(super) fn reach(&self) -> &[u32] {
+        &self.reach
     }
 
     /// What counts on boards of a timeframe.

@@ -75,8 +75,8 @@ impl PouwStats {
 
 /// Totals of an identity as of `now_s`; zeros for one that has done nothing.
 ///
-/// Indexes: the primary keys of `identities`, `pouw_stats`, `pouw_scores` and
-/// `leaderboard_places`, `pouw_daily_identity`, `leaderboard_snapshots_board`.
+/// Indexes: the primary keys of `identities`, `pouw_stats` and `pouw_scores`,
+/// `leaderboard_places_subject`, `pouw_daily_identity`, `leaderboard_snapshots_board`.
 pub async fn get_stats(
     db: impl PgExecutor<'_>,
     identity: &IdentityId,
