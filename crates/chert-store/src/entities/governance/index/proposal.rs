@@ -38,7 +38,7 @@ struct NewProposal {
     payments: Vec<String>,
     calldatas: Vec<String>,
     detailed: bool,
-    whole: bool,
+    voted: bool,
 }
 
 impl NewProposal {
@@ -66,7 +66,7 @@ impl NewProposal {
             payments: texts(&proposal.values),
             calldatas: texts(&proposal.calldatas),
             detailed: reading.details,
-            whole: reading.is_whole(),
+            voted: reading.votes.is_some(),
         }
     }
 }

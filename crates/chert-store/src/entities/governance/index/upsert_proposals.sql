@@ -22,7 +22,9 @@ WITH new AS (
                 THEN n.payments ELSE p."values" END AS payments,
            CASE WHEN n.detailed OR p.calldatas IS NULL OR n.calldatas <> '[]'
                 THEN n.calldatas ELSE p.calldatas END AS calldatas,
-           CASE WHEN n.whole THEN $3
+           CASE WHEN n.detailed AND n.voted THEN $3
+                -- What is stored is then partly of now, which a reorganisation may take back.
+                WHEN n.detailed OR n.voted THEN -1
                 WHEN (n.state, n.votes_for, n.votes_against, n.votes_abstain)
                      IS DISTINCT FROM (p.state, p.votes_for, p.votes_against, p.votes_abstain)
                 THEN -1 ELSE p.height END AS height,
@@ -33,7 +35,7 @@ WITH new AS (
         voting_ends_at bigint, votes_for numeric, votes_against numeric,
         votes_abstain numeric, created_at bigint, executed_at bigint,
         updated_at bigint, targets jsonb, payments jsonb, calldatas jsonb,
-        detailed boolean, whole boolean)
+        detailed boolean, voted boolean)
     LEFT JOIN proposals p USING (proposal_id)),
 written AS (
     INSERT INTO proposals AS p (

@@ -1,6 +1,6 @@
 //! Votes: what the node lists now replaces what is stored.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use silica_models::{AddressKey, Vote};
 use sqlx::PgConnection;
@@ -175,9 +175,7 @@ pub(super) async fn delete_votes_of(
     Ok(())
 }
 
-/// Takes back votes first seen above the ancestor, on whatever proposal. A proposal of which that
-/// leaves less than was read, or votes as the branch that goes had them, is to be read again: it may
-/// have been read in full long before, and its votes alone later.
+/// Takes back votes first seen above the ancestor, on whatever proposal.
 pub(super) async fn unwind_votes(
     db: &mut PgConnection,
     ancestor: i64,
@@ -194,16 +192,7 @@ pub(super) async fn unwind_votes(
     )
     .fetch_all(&mut *db)
     .await?;
-    let mut unread: BTreeSet<String> = gone.iter().map(|vote| vote.proposal_id.clone()).collect();
     note_gone(gone, touched);
-    let changed = sqlx::query_scalar!(
-        "UPDATE votes SET height = $1 WHERE height > $1 RETURNING proposal_id",
-        ancestor
-    );
-    unread.extend(changed.fetch_all(&mut *db).await?);
-    let unread: Vec<String> = unread.into_iter().collect();
-    sqlx::query!("UPDATE proposals SET height = -1 WHERE proposal_id = ANY($1)", &unread)
-        .execute(db)
-        .await?;
+    sqlx::query!("UPDATE votes SET height = $1 WHERE height > $1", ancestor).execute(db).await?;
     Ok(())
 }
